@@ -1,0 +1,297 @@
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+
+#include "agent/enrol.h"
+#include "attest/binding.h"
+#include "attest/codec.h"
+#include "crypto/secret.h"
+#include "platform/clock.h"
+#include "platform/log.h"
+#include "platform/process.h"
+
+namespace lodekey::agent {
+namespace {
+
+namespace node = lodekey::node::v1;
+using lodekey::verdict::v1::Verdict;
+using platform::LogLevel;
+
+constexpr Duration kAgain = Duration(0);
+
+uint32_t Random32() {
+  const Bytes bytes = crypto::RandomBytes(4);
+  return static_cast<uint32_t>(bytes[0]) << 24 | static_cast<uint32_t>(bytes[1]) << 16 | static_cast<uint32_t>(bytes[2]) << 8 | bytes[3];
+}
+
+Error ErrorOf(const Verdict& verdict, Code code) {
+  Error error{.code = code, .text = "the issuer refused this host's evidence", .name = "evidence-refused"};
+  if (verdict.failed().empty()) return error;
+  const auto& rule = verdict.failed(0);
+  error.name = rule.code();
+  error.text = fmt::format("the issuer refused this host's evidence: {} is {}, expected {}", rule.subject(), rule.seen(), rule.expected());
+  error.advice = rule.accept();
+  return error;
+}
+
+}  // namespace
+
+Agent::Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device, const IssuerConnector& connect)
+    : config_(config), state_(std::move(state)), open_device_(std::move(open_device)), backoff_(config.retry_first, config.retry_max) {
+  issuer_ = connect(platform::FormatHostPort(config.issuer),
+                    {.trust_domain = config.trust_domain, .pins = config.issuer_pins, .now = [this] { return Now(); }});
+  Publish();
+}
+
+Time Agent::Now() const {
+  return platform::TimeFloor(Time(Duration(state_.lasting().time_floor_unix_ms()))).Judge(platform::Now());
+}
+
+void Agent::Run() {
+  for (;;) {
+    Duration wait = Step();
+    Publish();
+    std::unique_lock lock(mutex_);
+    // Nothing to do at once: let commands in and wait for the next step's time.
+    if (wait > kAgain) wake_.wait_for(lock, wait, [&] { return stopping_ || !commands_.empty(); });
+    while (!stopping_ && !commands_.empty()) {
+      Command command = std::move(commands_.front());
+      commands_.pop_front();
+      lock.unlock();
+      command.run();
+      Publish();
+      lock.lock();
+    }
+    if (stopping_) break;
+  }
+  const std::scoped_lock lock(mutex_);
+  for (Command& command : commands_) command.cancel();
+  commands_.clear();
+}
+
+void Agent::Stop() {
+  const std::scoped_lock lock(mutex_);
+  stopping_ = true;
+  wake_.notify_all();
+}
+
+Duration Agent::Step() {
+  if (state_.lasting().unenrolled()) {
+    phase_ = "unenrolled";
+    problem_.reset();
+    return std::chrono::hours(24);
+  }
+  if (identity_ && Now() < next_attest_) return next_attest_ - Now();
+  if (const auto ready = EnsureTpm(); !ready) return Failed(ready.error());
+  if (identity_ && Now() >= identity_->leaf().not_after()) DropEnrolment();
+  const auto done = identity_ ? AttestOnce() : EnrolOnce();
+  return done ? Succeeded() : Failed(done.error());
+}
+
+Result<void> Agent::EnsureTpm() {
+  if (tpm_) return {};
+  ASSIGN_OR_RETURN(auto device, open_device_(), "open the TPM");
+  ASSIGN_OR_RETURN(tpm_, NodeTpm::Open(std::move(device), config_, state_), "bring up the node's keys");
+  ASSIGN_OR_RETURN(boot_log_, attest::ReadHostBootLog(config_.boot_log), "boot log");
+  const auto& boot = state_.boot();
+  if (boot.certificates_size() == 0) return {};
+  auto identity = ReadIdentity(boot.certificates(), tpm_->node_key().key());
+  if (!identity || Now() >= identity->leaf().not_after()) {
+    DropEnrolment();
+    return {};
+  }
+  identity_ = *std::move(identity);
+  phase_ = boot.refused() ? "refused" : "enrolled";
+  return UseIdentity();
+}
+
+Result<void> Agent::UseIdentity() {
+  ASSIGN_OR_RETURN(const auto authority, crypto::Certificate::FromDer(AsBytes(state_.lasting().authority())), "issuer authority");
+  issuer_->UseIdentity(identity_->ChainPem(), tpm_->tls_key_reference(), authority);
+  return {};
+}
+
+Result<void> Agent::EnrolOnce() {
+  phase_ = "enrolling";
+  Publish();
+  ASSIGN_OR_RETURN(EnrolmentReply reply, Enrol(config_, state_, *tpm_, *issuer_, boot_log_), "enrolment");
+  const auto authority = issuer_->authority();
+  if (!authority) return Fail(Code::kInternal, "the handshake left no authority");
+  state_.lasting().set_authority(attest::ToField(authority->der()));
+  const Verdict& verdict = reply.response.verdict();
+  NoteReply(reply.response.bundle(), reply.response.audit_head(), verdict);
+  auto& boot = state_.boot();
+  *boot.mutable_last_verdict() = verdict;
+  if (verdict.outcome() != Verdict::ACCEPTED) {
+    phase_ = "refused";
+    RETURN_IF_ERROR(state_.SaveBoot(), "state");
+    return std::unexpected(ErrorOf(verdict, Code::kDenied));
+  }
+  boot.set_node_id(reply.node_id);
+  boot.set_refused(false);
+  *boot.mutable_pcrs() = attest::EncodeBank(reply.pcrs);
+  boot.set_ledger_sent(true);
+  boot.set_last_attested_unix_ms(verdict.judged_unix_ms());
+  NoteNext(reply.response.next());
+  RETURN_IF_ERROR(AcceptIdentity(reply.response.identity()), "identity");
+  phase_ = "enrolled";
+  platform::LogEvent(LogLevel::kInfo, "enrolled", {{"spiffe_id", identity_->spiffe_id()}, {"not_after", FormatTime(identity_->leaf().not_after())}});
+  platform::NotifyReady("enrolled as " + identity_->spiffe_id());
+  return {};
+}
+
+Result<void> Agent::AcceptIdentity(const node::NodeIdentity& message) {
+  ASSIGN_OR_RETURN(identity_, ReadIdentity(message.certificates(), tpm_->node_key().key()), "node identity");
+  *state_.boot().mutable_certificates() = message.certificates();
+  RETURN_IF_ERROR(state_.SaveBoot(), "store the identity");
+  return UseIdentity();
+}
+
+Result<void> Agent::AskNonce() {
+  ASSIGN_OR_RETURN(const node::AttestResponse response, issuer_->Attest({}), "ask for a nonce");
+  NoteNext(response.next());
+  return {};
+}
+
+Result<node::AttestRequest> Agent::MakeRequest() {
+  const auto& boot = state_.boot();
+  ASSIGN_OR_RETURN(const tpm::BankSelection selection, attest::DecodeSelection(boot.selection()), "what to quote");
+  attest::Wanted wanted{.selection = selection, .ima_offset = boot.ima_offset(), .boot_log = want_boot_log_, .ledger = !boot.ledger_sent()};
+  if (!send_pcrs_ && boot.has_pcrs()) {
+    ASSIGN_OR_RETURN(wanted.known_pcrs, attest::DecodeBank(boot.pcrs()), "PCR values");
+  }
+  const auto qualifying = attest::Bind(attest::Purpose::kAttestQuote, {.trust_domain = config_.trust_domain,
+                                                                       .node_id = boot.node_id(),
+                                                                       .nonce = nonce_,
+                                                                       .ak_name = tpm_->ak().name(),
+                                                                       .key_name = tpm_->node_key().name(),
+                                                                       .boot_log_digest = boot_log_.digest});
+  ASSIGN_OR_RETURN(attest::Collected collected, tpm_->WithAk([&](tpm::Device& device, const tpm::LoadedKey& ak) {
+    return attest::Collect(device, ak, CollectContextOf(config_, state_), boot_log_, wanted, qualifying);
+  }),
+                   "collect evidence");
+  node::AttestRequest request;
+  request.set_nonce(attest::ToField(nonce_));
+  *request.mutable_evidence() = attest::EncodeEvidence(collected.evidence);
+  sent_pcrs_ = std::move(collected.pcrs);
+  return request;
+}
+
+Result<void> Agent::AttestOnce() {
+  if (platform::Uptime() >= nonce_expires_) {
+    pending_.reset();
+    RETURN_IF_ERROR(AskNonce(), "attest");
+  }
+  if (!pending_) {
+    ASSIGN_OR_RETURN(pending_, MakeRequest(), "attest");
+  }
+  // A request whose reply is lost is sent again byte for byte: the issuer then repeats the reply. Other bytes over the
+  // same nonce would look like a clone.
+  ASSIGN_OR_RETURN(const node::AttestResponse response, issuer_->Attest(*pending_), "attest");
+  pending_.reset();
+  nonce_expires_ = {};
+  return Settle(response);
+}
+
+Result<void> Agent::Settle(const node::AttestResponse& response) {
+  const Verdict& verdict = response.verdict();
+  NoteReply(response.bundle(), response.audit_head(), verdict);
+  NoteNext(response.next());
+  auto& boot = state_.boot();
+  *boot.mutable_last_verdict() = verdict;
+  switch (verdict.outcome()) {
+    case Verdict::ACCEPTED: {
+      boot.set_last_attested_unix_ms(verdict.judged_unix_ms());
+      boot.set_ledger_sent(true);
+      boot.set_refused(false);
+      *boot.mutable_pcrs() = attest::EncodeBank(*sent_pcrs_);
+      send_pcrs_ = false;
+      phase_ = "enrolled";
+      if (response.has_identity()) return AcceptIdentity(response.identity());
+      return state_.SaveBoot();
+    }
+    case Verdict::ENROL_AGAIN:
+      DropEnrolment();
+      return std::unexpected(ErrorOf(verdict, Code::kConflict));
+    case Verdict::NODE_REFUSED:
+    case Verdict::NODE_QUARANTINED:
+      boot.set_refused(true);
+      phase_ = "refused";
+      RETURN_IF_ERROR(state_.SaveBoot(), "store the refusal");
+      return std::unexpected(ErrorOf(verdict, Code::kDenied));
+    default:
+      // The issuer has other values than we thought: send all of them with the next evidence.
+      send_pcrs_ = true;
+      boot.set_ledger_sent(false);
+      return std::unexpected(ErrorOf(verdict, Code::kConflict));
+  }
+}
+
+void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, const Verdict& verdict) {
+  auto& lasting = state_.lasting();
+  // Neither the roots nor the audit log go back, whoever answers.
+  if (bundle.sequence() >= lasting.bundle().sequence() && bundle.roots_size() != 0) *lasting.mutable_bundle() = bundle;
+  if (head.seq() >= lasting.audit_head().seq()) {
+    *lasting.mutable_audit_head() = head;
+  } else if (head.seq() != 0) {
+    platform::LogEvent(LogLevel::kError, "the issuer's audit log went back: it may have been truncated",
+                       {{"seen_before", std::to_string(lasting.audit_head().seq())}, {"now", std::to_string(head.seq())}});
+  }
+  lasting.set_time_floor_unix_ms(std::max(lasting.time_floor_unix_ms(), verdict.judged_unix_ms()));
+  if (const auto saved = state_.SaveLasting(); !saved) {
+    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored", {{"reason", saved.error().text}});
+  }
+}
+
+void Agent::NoteNext(const node::NextStep& next) {
+  if (next.nonce().empty()) return;
+  nonce_ = attest::FromField(next.nonce());
+  nonce_expires_ = platform::Uptime() + Duration(next.nonce_life_ms());
+  want_boot_log_ = next.want_boot_log();
+  auto& boot = state_.boot();
+  *boot.mutable_selection() = next.selection();
+  boot.set_ima_offset(next.ima_offset());
+  boot.set_attest_in_ms(next.attest_in_ms());
+}
+
+void Agent::DropEnrolment() {
+  identity_.reset();
+  pending_.reset();
+  nonce_expires_ = {};
+  issuer_->DropIdentity();
+  auto& boot = state_.boot();
+  boot.clear_certificates();
+  boot.clear_pcrs();
+  boot.set_refused(false);
+  if (const auto saved = state_.SaveBoot(); !saved) {
+    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored", {{"reason", saved.error().text}});
+  }
+}
+
+Duration Agent::Succeeded() {
+  problem_.reset();
+  backoff_.Reset();
+  next_attest_ = Now() + Jittered(Duration(state_.boot().attest_in_ms()), Random32());
+  platform::NotifyStatus("enrolled, attested");
+  return kAgain;
+}
+
+Duration Agent::Failed(const Error& error) {
+  problem_ = error;
+  platform::LogEvent(LogLevel::kWarning, error.text, {{"code", std::string(error.Name())}, {"advice", error.advice}});
+  platform::NotifyStatus(error.text);
+  const std::string_view name = error.Name();
+  // The chip is gone or was reset: begin with it anew.
+  if (name.starts_with("tpm-")) tpm_.reset();
+  const bool over = name == "node-not-enrolled" || name == "peer-expired" || name == "peer-certificate" || name == "issuer-untrusted";
+  if (identity_ && over) DropEnrolment();
+  if (name == "node-removed" || name == "node-quarantined") {
+    DropEnrolment();
+    phase_ = "refused";
+  }
+  const Duration wait = phase_ == "refused" && identity_ ? Jittered(Duration(state_.boot().attest_in_ms()), Random32()) : backoff_.Next(Random32());
+  next_attest_ = Now() + wait;
+  return wait;
+}
+
+}  // namespace lodekey::agent

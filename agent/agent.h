@@ -1,0 +1,98 @@
+// The agent's loop: enrol, show again and again what this host is, withdraw the identity when that is refused.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "agent/identity.h"
+#include "agent/issuer_client.h"
+#include "agent/node_tpm.h"
+#include "agent/schedule.h"
+#include "agent/state.h"
+#include "attest/collect.h"
+#include "base/result.h"
+#include "lodekey/agent/v1/agent_service.pb.h"
+#include "platform/agent_config.h"
+
+namespace lodekey::agent {
+
+// Opens a TPM by its configuration; a benchmark or test opens one with a probe in between.
+using DeviceOpener = std::function<Result<std::unique_ptr<tpm::Device>>()>;
+
+// Makes the client with which the agent reaches its issuer.
+using IssuerConnector = std::function<std::unique_ptr<IssuerClient>(std::string address, IssuerTrust trust)>;
+
+class Agent {
+ public:
+  Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device, const IssuerConnector& connect);
+
+  // Runs until Stop. Never returns because of a failure: it says what is wrong and tries again.
+  void Run();
+  void Stop();
+
+  // For the local API; thread-safe, answered by the loop between two of its steps. kUnavailable ("agent-stopping").
+  Result<lodekey::agent::v1::EnrollResponse> Enroll();
+  Result<lodekey::agent::v1::EnrollResponse> Unenroll();
+  Result<lodekey::agent::v1::Status> AttestNow();
+  lodekey::agent::v1::Status ShowStatus() const;
+  lodekey::agent::v1::ShowBundleResponse ShowBundle() const;
+
+ private:
+  struct Command {
+    std::function<void()> run;
+    std::function<void()> cancel;
+  };
+
+  // One step of the loop and how long to wait after it.
+  Duration Step();
+  Result<void> EnsureTpm();
+  Result<void> EnrolOnce();
+  Result<void> AttestOnce();
+  Result<void> AcceptIdentity(const lodekey::node::v1::NodeIdentity& message);
+  Result<void> AskNonce();
+  Result<lodekey::node::v1::AttestRequest> MakeRequest();
+  Result<void> Settle(const lodekey::node::v1::AttestResponse& response);
+  void NoteReply(const lodekey::node::v1::Bundle& bundle, const lodekey::node::v1::AuditHead& head, const lodekey::verdict::v1::Verdict& verdict);
+  void NoteNext(const lodekey::node::v1::NextStep& next);
+  void DropEnrolment();
+  Duration Failed(const Error& error);
+  Duration Succeeded();
+  Result<void> UseIdentity();
+  Time Now() const;
+  void Publish();
+  template <class T>
+  Result<T> Ask(std::function<Result<T>()> work);
+
+  const platform::AgentConfig& config_;
+  State state_;
+  DeviceOpener open_device_;
+  std::unique_ptr<NodeTpm> tpm_;
+  std::unique_ptr<IssuerClient> issuer_;
+  attest::BootLog boot_log_;
+  std::optional<NodeIdentity> identity_;
+  std::optional<tpm::PcrBank> sent_pcrs_;                        // of the request that waits for its reply
+  std::optional<lodekey::node::v1::AttestRequest> pending_;     // sent again as it is while its nonce lives
+  Bytes nonce_;
+  Duration nonce_expires_ = {};                                  // uptime
+  bool want_boot_log_ = false;
+  bool send_pcrs_ = false;
+  Backoff backoff_;
+  std::string phase_ = "starting";
+  std::optional<Error> problem_;
+  Time next_attest_ = {};
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Command> commands_;
+  bool stopping_ = false;
+  lodekey::agent::v1::Status status_;
+  lodekey::agent::v1::ShowBundleResponse bundle_;
+};
+
+}  // namespace lodekey::agent

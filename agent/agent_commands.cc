@@ -1,0 +1,138 @@
+// What the local API asks of the loop, and what it shows of it.
+#include <fmt/format.h>
+
+#include "agent/agent.h"
+#include "platform/clock.h"
+
+namespace lodekey::agent {
+namespace {
+
+namespace api = lodekey::agent::v1;
+
+// Green: served and current. Amber: served, but something fails. Red: no identity.
+std::string HealthOf(bool served, bool problem) {
+  if (!served) return "red";
+  return problem ? "amber" : "green";
+}
+
+}  // namespace
+
+template <class T>
+Result<T> Agent::Ask(std::function<Result<T>()> work) {
+  auto promise = std::make_shared<std::promise<Result<T>>>();
+  auto future = promise->get_future();
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto stopped = [promise] {
+      promise->set_value(Fail(Code::kUnavailable, "lodekeyd is stopping", {.name = "agent-stopping", .advice = "Try again when it runs."}));
+    };
+    if (stopping_) {
+      stopped();
+    } else {
+      commands_.push_back({.run = [promise, work] { promise->set_value(work()); }, .cancel = stopped});
+      wake_.notify_all();
+    }
+  }
+  return future.get();
+}
+
+Result<api::EnrollResponse> Agent::Enroll() {
+  return Ask<api::EnrollResponse>([this]() -> Result<api::EnrollResponse> {
+    api::EnrollResponse response;
+    const bool was_unenrolled = state_.lasting().unenrolled();
+    if (was_unenrolled) {
+      state_.lasting().set_unenrolled(false);
+      RETURN_IF_ERROR(state_.SaveLasting(), "enroll");
+    }
+    if (!identity_ || state_.boot().refused()) {
+      next_attest_ = {};
+      Step();
+      if (!identity_ || state_.boot().refused()) {
+        return std::unexpected(problem_.value_or(Error{.code = Code::kInternal, .text = "enrolment did not finish"}));
+      }
+      response.set_changed(true);
+    }
+    Publish();
+    *response.mutable_status() = ShowStatus();
+    return response;
+  });
+}
+
+Result<api::EnrollResponse> Agent::Unenroll() {
+  return Ask<api::EnrollResponse>([this]() -> Result<api::EnrollResponse> {
+    api::EnrollResponse response;
+    response.set_changed(!state_.lasting().unenrolled());
+    state_.lasting().set_unenrolled(true);
+    RETURN_IF_ERROR(state_.SaveLasting(), "unenroll");
+    // AK, ledger and node key stay until the next boot, so that enrolling again in this one works.
+    DropEnrolment();
+    phase_ = "unenrolled";
+    problem_.reset();
+    Publish();
+    *response.mutable_status() = ShowStatus();
+    return response;
+  });
+}
+
+Result<api::Status> Agent::AttestNow() {
+  return Ask<api::Status>([this]() -> Result<api::Status> {
+    if (!identity_) {
+      return Fail(Code::kNotFound, "this host is not enrolled",
+                  {.name = "not-enrolled", .advice = "Run: lodekey enroll (or see 'lodekey status' for what keeps it from it)"});
+    }
+    next_attest_ = {};
+    Step();
+    Publish();
+    if (problem_) return std::unexpected(*problem_);
+    return ShowStatus();
+  });
+}
+
+api::Status Agent::ShowStatus() const {
+  const std::scoped_lock lock(mutex_);
+  return status_;
+}
+
+api::ShowBundleResponse Agent::ShowBundle() const {
+  const std::scoped_lock lock(mutex_);
+  return bundle_;
+}
+
+void Agent::Publish() {
+  const auto& boot = state_.boot();
+  const auto& lasting = state_.lasting();
+  const bool served = identity_ && !boot.refused() && Now() < identity_->leaf().not_after();
+  api::Status status;
+  status.set_version(LODEKEY_VERSION);
+  status.set_phase(phase_);
+  status.set_health(HealthOf(served, problem_.has_value()));
+  status.set_trust_domain(config_.trust_domain);
+  status.set_issuer(platform::FormatHostPort(config_.issuer));
+  if (served) {
+    status.set_spiffe_id(identity_->spiffe_id());
+    status.set_serial(std::string(AsText(identity_->leaf().serial())));
+    status.set_not_after_unix_ms(identity_->leaf().not_after().time_since_epoch().count());
+  }
+  status.set_last_attested_unix_ms(boot.last_attested_unix_ms());
+  if (identity_) status.set_next_attest_unix_ms(next_attest_.time_since_epoch().count());
+  status.set_ek_hash(boot.node_id());
+  if (tpm_) status.set_ak_name(std::string(AsText(tpm_->ak().name())));
+  if (problem_) {
+    status.mutable_problem()->set_code(std::string(problem_->Name()));
+    status.mutable_problem()->set_text(problem_->text);
+    status.mutable_problem()->set_advice(problem_->advice);
+  }
+  if (boot.has_last_verdict()) *status.mutable_last_verdict() = boot.last_verdict();
+  status.set_audit_seq(lasting.audit_head().seq());
+  status.set_audit_hash(lasting.audit_head().hash());
+  status.set_bundle_sequence(lasting.bundle().sequence());
+  api::ShowBundleResponse bundle;
+  bundle.set_trust_domain(config_.trust_domain);
+  bundle.set_sequence(lasting.bundle().sequence());
+  *bundle.mutable_roots() = lasting.bundle().roots();
+  const std::scoped_lock lock(mutex_);
+  status_ = std::move(status);
+  bundle_ = std::move(bundle);
+}
+
+}  // namespace lodekey::agent

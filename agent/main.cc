@@ -1,0 +1,70 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "agent/run.h"
+#include "crypto/secret.h"
+#include "platform/log.h"
+#include "platform/overrides.h"
+#include "platform/process.h"
+#include "platform/program.h"
+
+namespace {
+
+using lodekey::Error;
+using lodekey::platform::ExitCode;
+
+int Report(const Error& error) {
+  std::fputs(lodekey::platform::FormatError("lodekeyd", error, false).c_str(), stderr);
+  return static_cast<int>(lodekey::platform::ExitCodeOf(error));
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("The agent of lodekey: gives this host an identity rooted in its TPM.", "lodekeyd");
+  std::string config_path;
+  std::vector<std::string> settings;
+  app.add_option("-c,--config", config_path, "configuration file (default /etc/lodekey/agent.toml)");
+  app.add_option("--set", settings, "a setting as key=value; overrides file and environment");
+  app.require_subcommand(0, 1);
+  app.add_subcommand("run", "attest and serve identities (default)");
+  const auto* check_config = app.add_subcommand("check-config", "read the configuration and say what is wrong with it");
+  const auto* version = app.add_subcommand("version", "print the version");
+  app.footer("Keys of the configuration: see docs/configuration.md. Admin verbs live in the lodekey command.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+  }
+  if (version->parsed()) {
+    fmt::print("lodekeyd {}\n", LODEKEY_VERSION);
+    return 0;
+  }
+  const auto overrides = lodekey::platform::ParseOverrides(settings);
+  if (!overrides) return Report(overrides.error());
+  const auto config = lodekey::platform::LoadAgentConfig(config_path, *overrides);
+  if (!config) return Report(config.error());
+  if (check_config->parsed()) {
+    fmt::print("The configuration is good.\n");
+    return 0;
+  }
+  lodekey::platform::InitLog(config->log_level);
+  const auto served = lodekey::agent::Run(*config);
+  return served ? 0 : Report(served.error());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (const auto hardened = lodekey::platform::HardenProcess(); !hardened) return Report(hardened.error());
+    if (const auto ready = lodekey::crypto::InitCrypto(); !ready) return Report(ready.error());
+    return Main(argc, argv);
+  } catch (const std::exception& exception) {
+    std::fprintf(stderr, "lodekeyd: %s\n", exception.what());
+    return static_cast<int>(ExitCode::kFailure);
+  }
+}

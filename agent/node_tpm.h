@@ -1,0 +1,77 @@
+// The node's keys in its TPM, ready for use: EK created and the session salted to it, AK and node key loaded, the ledger
+// register claimed for this AK.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/state.h"
+#include "base/result.h"
+#include "platform/agent_config.h"
+#include "tpm/device.h"
+#include "tpm/tls_key.h"
+
+namespace lodekey::agent {
+
+// What a host shows of its endorsement key.
+struct EndorsementOffer {
+  tpm::PublicArea ek;
+  Bytes certificate = {};  // as stored; empty: none
+  Bytes chain = {};        // what NV 0x01c00100 to 0x01c001ff hold, concatenated: DER certificates
+};
+
+// Thread-safe: TLS handshakes sign on gRPC's threads while the agent's loop quotes.
+class NodeTpm {
+ public:
+  // Brings the keys of this boot to life on `device`. When the NULL hierarchy gives another node key than the state
+  // remembers, a boot has passed: what belonged to the earlier one is forgotten first.
+  static Result<std::unique_ptr<NodeTpm>> Open(std::unique_ptr<tpm::Device> device, const platform::AgentConfig& config,
+                                               State& state);
+
+  const tpm::PublicArea& ak() const { return keys_.ak.area; }
+  const tpm::PublicArea& node_key() const { return keys_.node_key.area; }
+
+  // For an enrolment: the EK with its certificates. Creates the EK again if it was released.
+  Result<EndorsementOffer> Offer();
+  Result<crypto::Secret> Activate(const tpm::Credential& credential);
+  Result<tpm::Quoted> CertifyNodeKey(ByteView qualifying);
+  // Frees the EK's slot in the chip; only enrolments need it.
+  void ReleaseEk();
+
+  // Runs `use(device, ak)` with the chip to itself.
+  template <class Use>
+  auto WithAk(Use use) {
+    const std::scoped_lock lock(mutex_);
+    return use(*device_, keys_.ak);
+  }
+
+  // "engine:…" for the TLS library.
+  const std::string& tls_key_reference() const { return tls_key_->reference(); }
+
+ private:
+  struct Keys {
+    tpm::LoadedKey ak;
+    tpm::LoadedKey node_key;
+  };
+  NodeTpm(std::unique_ptr<tpm::Device> device, const tpm::EkTemplate& ek_template, std::optional<tpm::LoadedKey> ek,
+          Keys keys)
+      : device_(std::move(device)), ek_template_(ek_template), ek_(std::move(ek)), keys_(std::move(keys)) {}
+  static Result<Keys> LoadKeys(tpm::Device& device, State& state);
+  Result<Bytes> SignDigest(ByteView digest);
+
+  std::mutex mutex_;
+  std::unique_ptr<tpm::Device> device_;   // outlives every handle below
+  const tpm::EkTemplate& ek_template_;
+  std::optional<tpm::LoadedKey> ek_;
+  Keys keys_;
+  std::unique_ptr<tpm::TlsKey> tls_key_;
+};
+
+// The template whose EK this chip is known by: the first whose certificate it holds, else the first it can create.
+// `remembered` (a template's name, or empty) saves the search.
+Result<const tpm::EkTemplate*> ChooseEkTemplate(tpm::Device& device, std::string_view remembered);
+
+}  // namespace lodekey::agent

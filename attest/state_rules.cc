@@ -1,0 +1,170 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "attest/appraisal_rules.h"
+
+namespace lodekey::attest::rules {
+namespace {
+
+std::string PcrName(uint8_t pcr, crypto::HashAlg bank) {
+  return fmt::format("PCR {} ({})", pcr, crypto::HashName(bank));
+}
+
+std::string ApproveCommand(const Subject& subject, uint8_t pcr) {
+  return fmt::format("lodekey node approve-pcrs {} --pcr {}", subject.node_id, pcr);
+}
+
+std::string JoinHex(const std::vector<Bytes>& values) {
+  std::string text;
+  for (const Bytes& value : values) text += (text.empty() ? "" : " or ") + ToHex(value);
+  return text;
+}
+
+}  // namespace
+
+FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context, const tpm::ClockInfo& clock,
+                              const AppraisalPolicy& policy) {
+  const auto& earlier = context.earlier;
+  if (!earlier || Equal(earlier->ak_name, subject.ak.name())) return {};
+  if (Equal(context.approved_ak, subject.ak.name())) return {};
+  const bool same_boot = earlier->clock.reset_count == clock.reset_count;
+  if (!same_boot && policy.accept_new_ak) return {};
+  // The standing stays: otherwise anybody with access to the TPM could take the identity from the node.
+  return {{.code = same_boot ? "ak-changed-in-boot" : "ak-not-approved",
+           .outcome = Outcome::kMessageRefused,
+           .subject = "attestation key",
+           .expected = ToHex(earlier->ak_name),
+           .seen = ToHex(subject.ak.name()),
+           .accept = fmt::format("If the host was reinstalled or its state was lost: lodekey node approve-ak {}{}",
+                                 subject.node_id, same_boot ? ", or reboot the host" : "")}};
+}
+
+FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier, const Proved& proved,
+                          const AppraisalPolicy& policy) {
+  if (!earlier) return {};
+  FailedRules failed = CheckFirmware(earlier->firmware_version, proved.firmware_version, policy);
+  const bool same_reset = Equal(earlier->ak_name, subject.ak.name()) &&
+                          earlier->clock.reset_count == proved.clock.reset_count;
+  if (!same_reset) return failed;
+  std::ranges::copy(CheckCounters({.clock = earlier->clock}, proved.clock), std::back_inserter(failed));
+  // A TPM Restart empties the registers: only within one restartCount do their values stand.
+  if (earlier->clock.restart_count != proved.clock.restart_count) return failed;
+  std::ranges::copy(CheckStaticPcrs(subject, earlier->static_pcrs, proved.pcrs, policy), std::back_inserter(failed));
+  return failed;
+}
+
+FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& clock) {
+  const tpm::ClockInfo& last = state.clock;
+  if (clock.reset_count != last.reset_count) {
+    const bool rebooted = clock.reset_count > last.reset_count;
+    return {{.code = rebooted ? "rebooted" : "reset-count-decreased",
+             .outcome = Outcome::kEnrolAgain,
+             .subject = "TPM resetCount",
+             .expected = std::to_string(last.reset_count),
+             .seen = std::to_string(clock.reset_count),
+             .accept = "The agent enrols again by itself."}};
+  }
+  const std::string advice = "Find out which machine signed it; then remove the node and allow it again.";
+  if (clock.restart_count < last.restart_count) {
+    return {{.code = "clock-went-back",
+             .outcome = Outcome::kNodeQuarantined,
+             .subject = "TPM restartCount",
+             .expected = fmt::format("at least {}", last.restart_count),
+             .seen = std::to_string(clock.restart_count),
+             .accept = advice}};
+  }
+  // Without the safe flag the clock may have been set back by a power loss: nothing follows from it (part 1, 36.3).
+  if (!clock.safe || !last.safe || clock.clock >= last.clock) return {};
+  return {{.code = "clock-went-back",
+           .outcome = Outcome::kNodeQuarantined,
+           .subject = "TPM clock",
+           .expected = fmt::format("at least {} ms", last.clock),
+           .seen = fmt::format("{} ms", clock.clock),
+           .accept = advice}};
+}
+
+FailedRules CheckFirmware(uint64_t before, uint64_t now, const AppraisalPolicy& policy) {
+  if (before == now || policy.accept_firmware_change) return {};
+  return {{.code = "firmware-changed",
+           .outcome = Outcome::kNodeRefused,
+           .subject = "TPM firmware version",
+           .expected = fmt::format("{:#x}", before),
+           .seen = fmt::format("{:#x}", now),
+           .accept = "Set appraisal.accept_firmware_change while TPM firmware is being updated."}};
+}
+
+FailedRules CheckBootLogUnchanged(const EnrolledState& state, const Evidence& evidence) {
+  if (Equal(state.boot_log_digest, evidence.boot_log_digest)) return {};
+  return {{.code = "boot-log-changed",
+           .outcome = Outcome::kNodeRefused,
+           .subject = "boot log",
+           .expected = state.boot_log_digest.empty() ? "no log" : ToHex(state.boot_log_digest),
+           .seen = evidence.boot_log_digest.empty() ? "no log" : ToHex(evidence.boot_log_digest),
+           .accept = "The kernel's boot log does not change within a boot; reboot the host."}};
+}
+
+FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first, const tpm::PcrBank& now,
+                            const AppraisalPolicy& policy) {
+  FailedRules failed;
+  for (const auto& [pcr, value] : first.values) {
+    const auto seen = now.values.find(pcr);
+    if ((policy.static_pcrs >> pcr & 1) == 0 || (seen != now.values.end() && seen->second == value)) continue;
+    failed.push_back({.code = "pcr-changed-in-boot",
+                      .outcome = Outcome::kNodeRefused,
+                      .subject = PcrName(pcr, now.alg),
+                      .expected = ToHex(value),
+                      .seen = seen == now.values.end() ? "nothing" : ToHex(seen->second),
+                      .accept = fmt::format("Reboot the host, or, if the change is yours: {}", ApproveCommand(subject, pcr))});
+  }
+  return failed;
+}
+
+FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs, const References& references,
+                            const FailedRules& already, const AppraisalPolicy& policy) {
+  if (references.empty() && policy.require_references) {
+    return {{.code = "references-absent",
+             .outcome = Outcome::kNodeRefused,
+             .subject = fmt::format("group '{}'", subject.group),
+             .expected = "approved PCR values",
+             .seen = "none",
+             .accept = fmt::format("lodekey node approve-pcrs {}", subject.node_id)}};
+  }
+  FailedRules failed;
+  for (const auto& [pcr, accepted] : references) {
+    const std::string name = PcrName(pcr, pcrs.alg);
+    const auto value = pcrs.values.find(pcr);
+    const bool good = value != pcrs.values.end() && std::ranges::find(accepted, value->second) != accepted.end();
+    const bool reported = std::ranges::any_of(already, [&](const FailedRule& rule) { return rule.subject == name; });
+    if (good || reported) continue;
+    failed.push_back({.code = "pcr-not-approved",
+                      .outcome = Outcome::kNodeRefused,
+                      .subject = name,
+                      .expected = JoinHex(accepted),
+                      .seen = value == pcrs.values.end() ? "nothing" : ToHex(value->second),
+                      .accept = ApproveCommand(subject, pcr)});
+  }
+  return failed;
+}
+
+std::vector<Fact> StateFacts(const Subject& subject, const Evidence& evidence, const Proved& proved,
+                             const References& references) {
+  const auto digest_or_absent = [](const Bytes& digest) {
+    return digest.empty() ? std::string("absent") : "sha256:" + ToHex(digest);
+  };
+  return {
+      {"pcr-bank", std::string(crypto::HashName(proved.pcrs.alg)), Grade::kProved},
+      {"reset-count", std::to_string(proved.clock.reset_count), Grade::kProved},
+      {"restart-count", std::to_string(proved.clock.restart_count), Grade::kProved},
+      {"clock-safe", proved.clock.safe ? "yes" : "no", Grade::kProved},
+      {"firmware-version", fmt::format("{:#x}", proved.firmware_version), Grade::kProved},
+      {"boot-log", digest_or_absent(evidence.boot_log_digest), Grade::kRecorded},
+      {"ledger-register", evidence.ledger_pcr == kNoLedger ? "absent" : std::to_string(evidence.ledger_pcr),
+       Grade::kRecorded},
+      {"reference-values", references.empty() ? fmt::format("absent for group '{}'", subject.group)
+                                              : fmt::format("{} registers of group '{}'", references.size(), subject.group),
+       Grade::kDeclared},
+  };
+}
+
+}  // namespace lodekey::attest::rules

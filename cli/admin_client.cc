@@ -1,0 +1,74 @@
+#include "cli/admin_client.h"
+
+#include "cli/grpc_call.h"
+#include "lodekey/admin/v1/admin_service.grpc.pb.h"
+
+namespace lodekey::cli {
+namespace {
+
+namespace api = lodekey::admin::v1;
+using Stub = api::AdminService::Stub;
+
+constexpr Duration kLimit = std::chrono::seconds(15);
+
+class Client final : public AdminClient {
+ public:
+  explicit Client(const std::string& socket)
+      : endpoint_{.socket = socket,
+                  .program = "lodekey-issuer",
+                  .kind = "admin",
+                  .advice =
+                      "Run the command on the issuer's host as root; if the issuer is down: "
+                      "systemctl start lodekey-issuer"},
+        stub_(OpenChannel(endpoint_)) {}
+
+  Result<api::ListNodesResponse> ListNodes(const api::ListNodesRequest& request) override {
+    return Ask<api::ListNodesResponse>(&Stub::ListNodes, request);
+  }
+  Result<api::Node> ShowNode(const std::string& node) override {
+    return Ask<api::Node>(&Stub::ShowNode, Named(node));
+  }
+  Result<api::ChangeResponse> AllowNode(const api::AllowNodeRequest& request) override {
+    return Ask<api::ChangeResponse>(&Stub::AllowNode, request);
+  }
+  Result<api::ChangeResponse> RemoveNode(const std::string& node) override {
+    return Ask<api::ChangeResponse>(&Stub::RemoveNode, Named(node));
+  }
+  Result<api::ChangeResponse> ApprovePcrs(const api::ApprovePcrsRequest& request) override {
+    return Ask<api::ChangeResponse>(&Stub::ApprovePcrs, request);
+  }
+  Result<api::ChangeResponse> ApproveAk(const std::string& node) override {
+    return Ask<api::ChangeResponse>(&Stub::ApproveAk, Named(node));
+  }
+  Result<api::ShowBundleResponse> ShowBundle() override {
+    return Ask<api::ShowBundleResponse>(&Stub::ShowBundle, api::ShowBundleRequest());
+  }
+  Result<api::ShowIssuerResponse> ShowIssuer() override {
+    return Ask<api::ShowIssuerResponse>(&Stub::ShowIssuer, api::ShowIssuerRequest());
+  }
+
+ private:
+  static api::NodeRequest Named(const std::string& node) {
+    api::NodeRequest request;
+    request.set_node(node);
+    return request;
+  }
+
+  template <class Response, class Request>
+  Result<Response> Ask(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                    Response*),
+                       const Request& request) {
+    return Call<Response>(endpoint_, stub_, method, request, kLimit);
+  }
+
+  Endpoint endpoint_;
+  Stub stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<AdminClient> ConnectAdmin(const std::string& socket) {
+  return std::make_unique<Client>(socket);
+}
+
+}  // namespace lodekey::cli

@@ -1,0 +1,32 @@
+// The issuer's admin API, over its socket on the issuer's host.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "lodekey/admin/v1/admin_service.pb.h"
+
+namespace lodekey::cli {
+
+// Not thread-safe. Every call may fail with what the issuer says, and with kUnavailable
+// ("admin-unreachable") or kTimeout ("admin-timeout").
+class AdminClient {
+ public:
+  virtual ~AdminClient() = default;
+  virtual Result<admin::v1::ListNodesResponse> ListNodes(
+      const admin::v1::ListNodesRequest& request) = 0;
+  virtual Result<admin::v1::Node> ShowNode(const std::string& node) = 0;
+  virtual Result<admin::v1::ChangeResponse> AllowNode(
+      const admin::v1::AllowNodeRequest& request) = 0;
+  virtual Result<admin::v1::ChangeResponse> RemoveNode(const std::string& node) = 0;
+  virtual Result<admin::v1::ChangeResponse> ApprovePcrs(
+      const admin::v1::ApprovePcrsRequest& request) = 0;
+  virtual Result<admin::v1::ChangeResponse> ApproveAk(const std::string& node) = 0;
+  virtual Result<admin::v1::ShowBundleResponse> ShowBundle() = 0;
+  virtual Result<admin::v1::ShowIssuerResponse> ShowIssuer() = 0;
+};
+
+std::unique_ptr<AdminClient> ConnectAdmin(const std::string& socket);
+
+}  // namespace lodekey::cli

@@ -1,0 +1,154 @@
+#include "cli/audit_verify.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "base/hex.h"
+#include "cli/exit.h"
+#include "platform/escape.h"
+#include "platform/file.h"
+
+namespace lodekey::cli {
+namespace {
+
+using crypto::ChainHead;
+
+constexpr size_t kPiece = 1 << 16;
+constexpr size_t kHashDigits = 64;
+
+// Lines of a file of any size, in constant memory.
+class LineReader {
+ public:
+  LineReader(int fd, const std::string& path) : fd_(fd), path_(path) {}
+
+  // False at the end. A line is without its LF; the last one may lack it, see torn(). A line that
+  // is too long for the chain comes as far as it was read: the verifier refuses it by its length.
+  Result<bool> Next(std::string& line) {
+    line.clear();
+    while (line.size() <= crypto::kMaxChainLine) {
+      if (at_ == piece_.size()) {
+        ASSIGN_OR_RETURN(piece_, platform::ReadUpTo(fd_, kPiece, path_), "read the audit log");
+        at_ = 0;
+        if (piece_.empty()) {
+          torn_ = !line.empty();
+          return torn_;
+        }
+      }
+      const auto begin = piece_.begin() + static_cast<std::ptrdiff_t>(at_);
+      const auto end = std::find(begin, piece_.end(), '\n');
+      line.append(begin, end);
+      at_ = static_cast<size_t>(end - piece_.begin());
+      if (end != piece_.end()) {
+        ++at_;
+        return true;
+      }
+    }
+    return true;
+  }
+
+  bool torn() const { return torn_; }
+
+ private:
+  int fd_;
+  const std::string& path_;
+  Bytes piece_;
+  size_t at_ = 0;
+  bool torn_ = false;
+};
+
+std::unexpected<Error> FailForked(const ChainHead& found, const ChainHead& known) {
+  return Fail(Code::kUntrusted,
+              fmt::format("record {} has the hash {}, the issuer showed {} before", found.seq,
+                          ToHex(found.hash), ToHex(known.hash)),
+              {.name = "audit-forked",
+               .advice = "The log was rewritten by somebody who has its key: treat the issuer as "
+                         "compromised and compare with a copy."});
+}
+
+Result<void> CompareWith(const std::vector<ChainHead>& known, const ChainHead& found) {
+  for (const ChainHead& head : known) {
+    if (head.seq == found.seq && head.hash != found.hash) return FailForked(found, head);
+  }
+  return {};
+}
+
+Result<void> CheckReached(const std::vector<ChainHead>& known, const ChainHead& end) {
+  const auto last = std::ranges::max_element(known, {}, &ChainHead::seq);
+  if (last == known.end() || last->seq <= end.seq) return {};
+  return Fail(Code::kUntrusted,
+              fmt::format("the log ends with record {}, but the issuer has written {}: {} missing",
+                          end.seq, last->seq, last->seq - end.seq),
+              {.name = "audit-truncated",
+               .advice = "Records were cut off the end: compare with a copy of the log."});
+}
+
+Error Advised(Error error) {
+  if (error.advice.empty() && error.Name().starts_with("audit-")) {
+    error.advice = "The log is not as the issuer wrote it: keep it, and compare with a copy.";
+  }
+  return error;
+}
+
+}  // namespace
+
+Result<ChainHead> ParseHead(std::string_view text) {
+  const auto refuse = [&] {
+    return FailUsage(fmt::format("'{}' is not the head of an audit log",
+                                 platform::EscapeControl(text.substr(0, 128))),
+                     "Give it as 'lodekey status' prints it: SEQ:HASH");
+  };
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return refuse();
+  ChainHead head;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + colon, head.seq);
+  if (error != std::errc() || end != text.data() + colon || head.seq == 0) return refuse();
+  const std::string_view digits = text.substr(colon + 1);
+  const auto hash = ParseHex(digits, head.hash.size());
+  if (digits.size() != kHashDigits || !hash) return refuse();
+  std::ranges::copy(*hash, head.hash.begin());
+  return head;
+}
+
+std::string FormatHead(const ChainHead& head) {
+  return fmt::format("{}:{}", head.seq, ToHex(head.hash));
+}
+
+Result<crypto::Ed25519PublicKey> ParseAuditKey(std::string_view text) {
+  crypto::Ed25519PublicKey key = {};
+  const auto bytes = ParseHex(text, key.size());
+  if (!bytes || bytes->size() != key.size()) {
+    return FailUsage("--key: not 64 hexadecimal digits",
+                     "Give the audit key that 'lodekey-issuer init' printed.");
+  }
+  std::ranges::copy(*bytes, key.begin());
+  return key;
+}
+
+Result<ChainHead> VerifyAuditLog(const std::string& path, const crypto::Ed25519PublicKey& key,
+                                 const std::vector<ChainHead>& known) {
+  const auto fd = platform::OpenFile(path);
+  if (!fd) return std::unexpected(fd.error());
+  LineReader reader(fd->get(), path);
+  crypto::ChainVerifier verifier(key);
+  for (std::string line;;) {
+    ASSIGN_OR_RETURN(const bool more, reader.Next(line), "audit log");
+    if (!more) break;
+    if (reader.torn()) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("the line after record {} has no end", verifier.head().seq),
+                  {.name = "audit-line-malformed",
+                   .advice = "If the issuer was writing at this moment, try again; if it crashed, "
+                             "start it: it mends its log."});
+    }
+    const auto next = verifier.Next(line);
+    if (!next) return std::unexpected(Advised(next.error()));
+    RETURN_IF_ERROR(CompareWith(known, next->head), "audit log");
+  }
+  RETURN_IF_ERROR(CheckReached(known, verifier.head()), "audit log");
+  return verifier.head();
+}
+
+}  // namespace lodekey::cli

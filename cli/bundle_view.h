@@ -1,0 +1,34 @@
+// Trust bundles in the forms that verifiers read. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/json.h"
+#include "crypto/certificate.h"
+
+namespace lodekey::cli {
+
+struct TrustBundle {
+  std::string trust_domain = {};
+  uint64_t sequence = 0;
+  std::vector<crypto::Certificate> roots = {};
+};
+
+// From the messages of agent and issuer, which have the same fields. kUntrusted
+// ("bundle-malformed") when a root is not a certificate, kNotFound ("bundle-absent") when there is
+// none.
+template <class Response>
+Result<TrustBundle> ReadBundle(const Response& response);
+
+std::string BundlePem(const TrustBundle& bundle);
+
+// The SPIFFE bundle format (SPIFFE Trust Domain and Bundle, 4): a JWK set with one x509-svid key
+// for each root.
+Result<std::string> BundleSpiffe(const TrustBundle& bundle);
+
+std::string BundleText(const TrustBundle& bundle);
+Json BundleJson(const TrustBundle& bundle);
+
+}  // namespace lodekey::cli

@@ -1,0 +1,138 @@
+#include "cli/command_line.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "platform/clock.h"
+
+namespace lodekey::cli {
+namespace {
+
+constexpr const char* kAgentSocketVariable = "LODEKEY_AGENT_SOCKET";
+constexpr const char* kAdminSocketVariable = "LODEKEY_ADMIN_SOCKET";
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
+  app.add_option("-c,--config", options.config,
+                 fmt::format("the agent's configuration (default {})", platform::kAgentConfigFile))
+      ->type_name("FILE");
+  app.add_option("--set", options.settings, "a setting of it; may be given again")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option_function<std::string>(
+         "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
+         "how to print")
+      ->type_name("table|json")
+      ->check(CLI::IsMember({"table", "json"}));
+  app.add_option("--socket", options.socket, "the agent's socket (LODEKEY_AGENT_SOCKET)")
+      ->type_name("PATH");
+  app.add_option("--admin-socket", options.admin_socket,
+                 "the issuer's admin socket (LODEKEY_ADMIN_SOCKET)")
+      ->type_name("PATH");
+}
+
+// Whether -o json was given: for an error in the command line itself, which ends the parsing.
+bool WantsJson(const std::vector<std::string>& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (argument == "-ojson" || argument == "--output=json") return true;
+    const bool named = argument == "-o" || argument == "--output";
+    if (named && i + 1 < arguments.size() && arguments[i + 1] == "json") return true;
+  }
+  return false;
+}
+
+int Report(const Error& error, bool json, Surroundings& world) {
+  world.out.flush();
+  world.err << platform::FormatError("lodekey", error, json);
+  return static_cast<int>(ExitCodeOf(error));
+}
+
+int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
+                Surroundings& world) {
+  // Help is asked for by an exception, too.
+  if (problem.get_exit_code() == 0) {
+    return app.exit(problem, world.out, world.err);
+  }
+  std::string text = problem.what();
+  std::ranges::replace(text, '\n', ' ');
+  while (text.ends_with('.') || text.ends_with(' ')) text.pop_back();
+  const auto chosen = app.get_subcommands();
+  const std::string verb = chosen.empty() ? "" : " " + chosen.front()->get_name();
+  const auto error = FailUsage(text, fmt::format("See: lodekey{} --help", verb)).error();
+  return Report(error, json, world);
+}
+
+void AddCommands(CLI::App& app, Session& session) {
+  AddIdentityCommands(app, session);
+  AddExplainCommand(app, session);
+  AddEkCommand(app, session);
+  AddDoctorCommand(app, session);
+  AddNodeCommands(app, session);
+  AddAuditCommands(app, session);
+  AddBundleCommands(app, session);
+  AddConfigCommands(app, session);
+}
+
+// What was printed must have arrived: a script that reads an empty file must not go on.
+Result<ExitCode> Finish(Result<ExitCode> done, std::ostream& out) {
+  out.flush();
+  if (out || !done) return done;
+  return Fail(Code::kHardware, "standard output does not take what is printed",
+              {.name = "output-failed", .advice = "Look for a full disk or a closed pipe."});
+}
+
+}  // namespace
+
+int RunCommandLine(std::vector<std::string> arguments, Surroundings& surroundings) {
+  Session session(surroundings);
+  session.options.socket = Variable(kAgentSocketVariable);
+  session.options.admin_socket = Variable(kAdminSocketVariable);
+  ::unsetenv(kAgentSocketVariable);
+
+  CLI::App app(
+      "Asks the agent on this host, and on the issuer's host the issuer, about identities.",
+      "lodekey");
+  app.fallthrough();  // inherited: global options may stand behind the verb
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 done, 1 failure, 2 usage, 3 not enrolled, 4 denied, 5 issuer "
+      "unreachable, 6 TPM unavailable, 7 expired, 10 changed (--detailed-exitcode).");
+  AddGlobalOptions(app, session.options);
+  AddCommands(app, session);
+
+  const bool wants_json = WantsJson(arguments);
+  std::ranges::reverse(arguments);  // as CLI11 takes them
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& problem) {
+    return ReportUsage(app, problem, wants_json, surroundings);
+  }
+  const auto done = Finish(session.verb(), surroundings.out);
+  return done ? static_cast<int>(*done) : Report(done.error(), session.json(), surroundings);
+}
+
+void AddChangeFlag(CLI::App& verb, Session& session) {
+  verb.add_flag("--detailed-exitcode", session.options.detailed_exitcode,
+                "exit with 10 when something changed");
+}
+
+Surroundings RealSurroundings(std::ostream& out, std::ostream& err) {
+  return {.out = out,
+          .err = err,
+          .connect_agent = ConnectAgent,
+          .connect_admin = ConnectAdmin,
+          .now = platform::Now,
+          .pause = [](Duration duration) { std::this_thread::sleep_for(duration); }};
+}
+
+}  // namespace lodekey::cli

@@ -1,0 +1,25 @@
+// The verbs, by group. Each function adds its subcommands; one that is given on the command line
+// sets Session::verb.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace lodekey::cli {
+
+class Session;
+
+void AddIdentityCommands(CLI::App& app, Session& session);  // enroll, unenroll, attest, status
+void AddExplainCommand(CLI::App& app, Session& session);
+void AddEkCommand(CLI::App& app, Session& session);
+void AddDoctorCommand(CLI::App& app, Session& session);
+void AddNodeCommands(CLI::App& app, Session& session);
+void AddAuditCommands(CLI::App& app, Session& session);
+void AddBundleCommands(CLI::App& app, Session& session);
+void AddConfigCommands(CLI::App& app, Session& session);  // config show, version
+
+// --detailed-exitcode, for a verb that changes something.
+void AddChangeFlag(CLI::App& verb, Session& session);
+
+}  // namespace lodekey::cli

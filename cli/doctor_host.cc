@@ -1,0 +1,102 @@
+#include "cli/doctor_host.h"
+
+#include <fmt/format.h>
+
+#include "cli/socket_probe.h"
+#include "cli/status_view.h"
+#include "platform/config_checks.h"
+#include "platform/host_port.h"
+#include "platform/measurement_log.h"
+
+namespace lodekey::cli {
+namespace {
+
+// Enough to see that the list can be read.
+constexpr size_t kImaPeek = 4096;
+
+// What both logs have in common: `content` is their beginning, or nothing where the host has none.
+Check CheckLog(const std::string& id, const std::string& name,
+               const Result<std::optional<Bytes>>& content, const std::string& if_absent) {
+  if (!content) {
+    return FailedCheck(id, content.error(), "The agent cannot send what it cannot read.");
+  }
+  if (*content) return {.id = id, .what = fmt::format("the {} is readable", name)};
+  return {.id = id,
+          .level = Level::kWarn,
+          .what = fmt::format("this host has no {}", name),
+          .why = if_absent,
+          .fix = "Nothing has to be done unless the issuer's policy asks for it."};
+}
+
+}  // namespace
+
+Check CheckConfig(const Result<platform::AgentConfig>& config) {
+  if (config) {
+    return {.id = "configuration",
+            .what = fmt::format("valid: trust domain {}, issuer {}", config->trust_domain,
+                                platform::FormatHostPort(config->issuer))};
+  }
+  return FailedCheck(
+      "configuration", config.error(), "lodekeyd does not start with it.",
+      config.error().advice.empty() ? "Correct it; then: lodekey config show --origin" : "");
+}
+
+Check CheckBootLog(const std::string& path) {
+  return CheckLog("boot-log", "boot log", platform::ReadBootLog(path),
+                  "The registers then say that something changed in the boot, not what.");
+}
+
+Check CheckImaLog(const std::string& path) {
+  return CheckLog("ima-log", "IMA list", platform::ReadImaLog(path, 0, kImaPeek),
+                  "The issuer then learns nothing of what runs after the boot.");
+}
+
+Check CheckClock(Time now, Time release) {
+  if (now >= release) return {.id = "clock", .what = fmt::format("it is {}", FormatTime(now))};
+  return {
+      .id = "clock",
+      .level = Level::kFail,
+      .what = fmt::format("the clock shows {}, before this version was released", FormatTime(now)),
+      .why = "Applications take every certificate for one that is not valid yet.",
+      .fix = "Set it: timedatectl set-ntp true (or: date -s ...; hwclock -w)"};
+}
+
+Check CheckAgent(const Result<agent::v1::Status>& status, Time now) {
+  if (!status) {
+    return FailedCheck("agent", status.error(),
+                       "Without the agent nobody renews this host's identity.");
+  }
+  const bool served = ServingOf(*status, now) == Serving::kServed;
+  Check check{.id = "agent", .what = fmt::format("the agent answers, and is {}", status->phase())};
+  if (served && !status->has_problem()) return check;
+  check.level = served ? Level::kWarn : Level::kFail;
+  check.why = status->has_problem() ? status->problem().text() : "It serves no identity.";
+  check.fix = status->has_problem() && !status->problem().advice().empty()
+                  ? status->problem().advice()
+                  : "See: lodekey status";
+  return check;
+}
+
+Check CheckIssuerPort(const std::string& issuer, Duration limit) {
+  const std::string why = "The agent cannot enrol or renew without the issuer.";
+  if (issuer.empty()) {
+    return {.id = "issuer-port",
+            .level = Level::kWarn,
+            .what = "not looked at: no issuer is configured",
+            .why = why,
+            .fix = "Set 'issuer' in the agent's configuration."};
+  }
+  const auto address = platform::ParseHostPort(issuer, platform::kIssuerPort);
+  if (!address)
+    return FailedCheck("issuer-port", address.error(), why,
+                       "Correct 'issuer' in the agent's configuration.");
+  const auto connected = ProbeTcp(*address, limit);
+  if (connected) {
+    return {.id = "issuer-port",
+            .what = fmt::format("{} takes connections", platform::FormatHostPort(*address))};
+  }
+  return FailedCheck("issuer-port", connected.error(), why,
+                     "Check the address, firewalls on the way, and that lodekey-issuer runs.");
+}
+
+}  // namespace lodekey::cli

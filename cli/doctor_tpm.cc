@@ -1,0 +1,147 @@
+#include "cli/doctor_tpm.h"
+
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace lodekey::cli {
+namespace {
+
+constexpr crypto::HashAlg kBank = crypto::HashAlg::kSha256;
+constexpr tpm::PcrMask kRegisters = 0x00ff00;
+// Registers that may be proposed: the operating system's, which nothing resets within a boot.
+constexpr uint8_t kFirstProposed = 12;
+constexpr uint8_t kLastProposed = 15;
+
+bool HasBank(const tpm::TpmProperties& properties) {
+  return std::ranges::count(properties.banks, kBank) != 0;
+}
+
+Result<void> ReadInto(tpm::Device& device, TpmObservation& seen) {
+  ASSIGN_OR_RETURN(seen.properties, device.ReadProperties(), "read the TPM's properties");
+  if (HasBank(*seen.properties)) {
+    ASSIGN_OR_RETURN(seen.registers, device.ReadPcrs(kBank, kRegisters), "read the registers");
+  }
+  ASSIGN_OR_RETURN(seen.ek, ReadEndorsementKey(device), "read the endorsement key");
+  return {};
+}
+
+TpmObservation Observe(const std::string& tcti) {
+  TpmObservation seen;
+  auto device = tpm::Device::Open(tcti);
+  if (!device) {
+    seen.problem = device.error();
+  } else if (const auto read = ReadInto(**device, seen); !read) {
+    seen.problem = read.error();
+  }
+  return seen;
+}
+
+bool IsInitial(const tpm::PcrBank& registers, uint8_t pcr) {
+  const auto value = registers.values.find(pcr);
+  return value != registers.values.end() &&
+         std::ranges::all_of(value->second, [](uint8_t byte) { return byte == 0; });
+}
+
+std::string ProposeRegister(const tpm::PcrBank& registers) {
+  for (uint8_t pcr = kFirstProposed; pcr <= kLastProposed; ++pcr) {
+    if (!IsInitial(registers, pcr)) continue;
+    return fmt::format("PCR {0} is free: set tpm.ledger_pcr = \"{0}\" and reboot the host.", pcr);
+  }
+  return "No register from 12 to 15 is free: set tpm.ledger_pcr = \"none\" here and "
+         "appraisal.require_claim = false on the issuer, or find out what extends them.";
+}
+
+Check CheckDevice(const TpmObservation& seen) {
+  if (seen.problem) {
+    return FailedCheck("tpm-device", *seen.problem, "Without the TPM this host can prove nothing.");
+  }
+  return {.id = "tpm-device",
+          .what = fmt::format("the TPM answers: {}, firmware {:#x}", seen.properties->manufacturer,
+                              seen.properties->firmware_version)};
+}
+
+Check CheckEkCertificate(const EndorsementKey& ek) {
+  if (ek.certificate) {
+    return {.id = "ek-certificate",
+            .what = fmt::format("the chip holds a certificate for its endorsement key ({})",
+                                ek.template_name)};
+  }
+  return {
+      .id = "ek-certificate",
+      .level = Level::kWarn,
+      .what = ek.certificate_problem.empty()
+                  ? "the chip holds no certificate for its endorsement key"
+                  : fmt::format("the certificate of the endorsement key is of no use: {}",
+                                ek.certificate_problem),
+      .why = "The issuer cannot tell that the TPM is genuine; it can admit it by its key alone.",
+      .fix = fmt::format("On the issuer: lodekey node allow {}", EkHash(ek))};
+}
+
+Check CheckBank(const tpm::TpmProperties& properties) {
+  if (HasBank(properties)) return {.id = "pcr-bank", .what = "the SHA-256 registers are active"};
+  return {.id = "pcr-bank",
+          .level = Level::kFail,
+          .what = "the TPM has no SHA-256 registers active",
+          .why = "The issuer accepts quotes over SHA-256 registers only.",
+          .fix =
+              "Switch the SHA-256 PCR bank on in the firmware set-up, or: tpm2_pcrallocate "
+              "sha256:all, then reboot."};
+}
+
+}  // namespace
+
+TpmObservation ObserveTpm(const std::string& tcti, Duration limit) {
+  const auto promise = std::make_shared<std::promise<TpmObservation>>();
+  auto seen = promise->get_future();
+  std::thread([promise, tcti] { promise->set_value(Observe(tcti)); }).detach();
+  if (seen.wait_for(limit) == std::future_status::ready) return seen.get();
+  return {.problem =
+              Error{.code = Code::kUnavailable,
+                    .text = fmt::format("the TPM did not answer within {}", FormatDuration(limit)),
+                    .name = "tpm-busy",
+                    .advice = "Look for another program that keeps it busy; use the "
+                              "resource-managed device, /dev/tpmrm0."}};
+}
+
+Check CheckLedgerRegister(const tpm::PcrBank& registers, const LedgerExpectation& ledger) {
+  Check check{.id = "ledger-register"};
+  if (!ledger.pcr) {
+    check.level = Level::kWarn;
+    check.what = "no ledger register is configured";
+    check.why = "Whoever may use the TPM device may then pass for this host.";
+    check.fix = ProposeRegister(registers);
+    return check;
+  }
+  const auto pcr = static_cast<uint8_t>(*ledger.pcr);
+  const auto value = registers.values.find(pcr);
+  if (IsInitial(registers, pcr)) {
+    check.what = fmt::format("PCR {} is free for the ledger", pcr);
+  } else if (ledger.enrolled) {
+    check.what = fmt::format("PCR {} holds the ledger of the agent, which is enrolled", pcr);
+  } else if (value != registers.values.end() && value->second == ledger.recorded) {
+    check.what = fmt::format("PCR {} holds what the agent's ledger says", pcr);
+  } else {
+    check.level = Level::kFail;
+    check.what = fmt::format(
+        "PCR {} was extended by something that is not in a readable ledger of "
+        "the agent",
+        pcr);
+    check.why = "The issuer refuses a host whose ledger does not explain its register.";
+    check.fix = ProposeRegister(registers) + " If the agent has claimed it, run this as root.";
+  }
+  return check;
+}
+
+std::vector<Check> CheckTpm(const TpmObservation& seen, const LedgerExpectation& ledger) {
+  std::vector<Check> checks{CheckDevice(seen)};
+  if (seen.ek) checks.push_back(CheckEkCertificate(*seen.ek));
+  if (seen.properties) checks.push_back(CheckBank(*seen.properties));
+  if (seen.registers) checks.push_back(CheckLedgerRegister(*seen.registers, ledger));
+  return checks;
+}
+
+}  // namespace lodekey::cli

@@ -1,0 +1,44 @@
+// One call over a unix socket, and what its failure means. Only the two clients include this: the
+// headers of gRPC are slow to compile.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <grpcpp/grpcpp.h>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace lodekey::cli {
+
+struct Endpoint {
+  std::string socket = {};
+  std::string program = {};  // "lodekeyd"
+  std::string kind = {};     // "agent": errors are "agent-unreachable" and "agent-timeout"
+  std::string advice = {};   // when nobody answers
+};
+
+// Connects at the first call.
+std::shared_ptr<grpc::Channel> OpenChannel(const Endpoint& endpoint);
+
+// The server's own error by its trailers "lodekey-error" and "lodekey-advice"; without them nobody
+// answered.
+[[nodiscard]] std::unexpected<Error> FailCall(const Endpoint& endpoint,
+                                              const grpc::ClientContext& context,
+                                              const grpc::Status& status);
+
+template <class Response, class Stub, class Request>
+Result<Response> Call(const Endpoint& endpoint, Stub& stub,
+                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                      const Request& request, Duration limit) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + limit);
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  if (status.ok()) return response;
+  return FailCall(endpoint, context, status);
+}
+
+}  // namespace lodekey::cli

@@ -1,0 +1,222 @@
+// node …: the issuer's inventory.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/node_view.h"
+#include "cli/session.h"
+#include "cli/text.h"
+#include "platform/escape.h"
+#include "tpm/pcr.h"
+
+namespace lodekey::cli {
+namespace {
+
+namespace api = lodekey::admin::v1;
+
+constexpr uint32_t kPage = 200;
+
+struct NodeArguments {
+  std::string node = {};
+  std::vector<std::string> labels = {};
+  std::string standing = {};
+  std::string pcrs = {};
+  bool replace = false;
+};
+
+Result<std::map<std::string, std::string>> ReadLabels(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return FailUsage(
+          fmt::format("--label {}: not of the form NAME=VALUE", platform::EscapeControl(text)),
+          "Give for example: --label site=fra1");
+    }
+    labels.insert_or_assign(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return labels;
+}
+
+Result<std::vector<api::Node>> ListAll(Session& session, api::ListNodesRequest request) {
+  std::vector<api::Node> nodes;
+  request.set_limit(kPage);
+  do {
+    auto page = session.admin().ListNodes(request);
+    if (!page) return std::unexpected(page.error());
+    for (api::Node& node : *page->mutable_nodes()) nodes.push_back(std::move(node));
+    // An issuer that names the same place again would be asked for ever.
+    if (page->next() == request.after()) break;
+    request.set_after(page->next());
+  } while (!request.after().empty());
+  return nodes;
+}
+
+Result<ExitCode> List(Session& session, const NodeArguments& arguments) {
+  const auto labels = ReadLabels(arguments.labels);
+  if (!labels) return std::unexpected(labels.error());
+  api::ListNodesRequest request;
+  request.mutable_labels()->insert(labels->begin(), labels->end());
+  request.set_standing(arguments.standing);
+  const auto nodes = ListAll(session, std::move(request));
+  if (!nodes) return std::unexpected(nodes.error());
+  if (!session.json()) {
+    session.Print(NodeListText(*nodes));
+    return ExitCode::kDone;
+  }
+  Json json = {{"nodes", Json::array()}};
+  for (const api::Node& node : *nodes) json["nodes"].push_back(NodeJson(node));
+  session.PrintJson(json);
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> Show(Session& session, const NodeArguments& arguments) {
+  const auto node = session.admin().ShowNode(arguments.node);
+  if (!node) return std::unexpected(node.error());
+  if (session.json()) {
+    session.PrintJson({{"node", NodeJson(*node)}});
+  } else {
+    session.Print(NodeText(*node));
+  }
+  return ExitCode::kDone;
+}
+
+// `done` says what was done, `already` that it was so before; both complete "Node … ".
+Result<ExitCode> ReportChange(Session& session, const Result<api::ChangeResponse>& response,
+                              std::string_view done, std::string_view already) {
+  if (!response) return std::unexpected(response.error());
+  if (session.json()) {
+    session.PrintJson({{"changed", response->changed()},
+                       {"node", NodeJson(response->node())},
+                       {"approved", PcrValuesJson(response->approved())}});
+    return session.Changed(response->changed());
+  }
+  session.Print(fmt::format("Node {} {}\n", ShortNodeId(response->node().id()),
+                            response->changed() ? done : already));
+  std::vector<Row> rows;
+  for (const api::PcrValue& value : response->approved()) {
+    rows.push_back({std::to_string(value.pcr()), value.bank(), ToHex(AsBytes(value.value()))});
+  }
+  if (!rows.empty()) session.Print("\n" + FormatTable({"PCR", "BANK", "APPROVED VALUE"}, rows));
+  return session.Changed(response->changed());
+}
+
+Result<ExitCode> Allow(Session& session, const NodeArguments& arguments) {
+  const auto labels = ReadLabels(arguments.labels);
+  if (!labels) return std::unexpected(labels.error());
+  api::AllowNodeRequest request;
+  request.set_ek_hash(arguments.node);
+  request.mutable_labels()->insert(labels->begin(), labels->end());
+  return ReportChange(session, session.admin().AllowNode(request),
+                      "may enrol now; on the host: lodekey enroll",
+                      "was allowed already; nothing changed.");
+}
+
+Result<ExitCode> Remove(Session& session, const NodeArguments& arguments) {
+  return ReportChange(session, session.admin().RemoveNode(arguments.node),
+                      "is removed: it gets no identity any more, and its connections are closed.",
+                      "was removed already; nothing changed.");
+}
+
+Result<ExitCode> ApprovePcrs(Session& session, const NodeArguments& arguments) {
+  api::ApprovePcrsRequest request;
+  request.set_node(arguments.node);
+  request.set_replace(arguments.replace);
+  if (!arguments.pcrs.empty()) {
+    const auto mask = tpm::ParsePcrMask(arguments.pcrs);
+    if (!mask) {
+      return FailUsage("--pcr: " + mask.error().text, "Give registers and ranges: 0-7,14");
+    }
+    request.set_mask(*mask);
+  }
+  return ReportChange(session, session.admin().ApprovePcrs(request),
+                      "set what its group accepts; on the host: lodekey attest",
+                      "changed nothing: these values were approved already.");
+}
+
+Result<ExitCode> ApproveAk(Session& session, const NodeArguments& arguments) {
+  return ReportChange(session, session.admin().ApproveAk(arguments.node),
+                      "may enrol with its new attestation key; on the host: lodekey enroll",
+                      "had its attestation key approved already; nothing changed.");
+}
+
+using NodeVerb = Result<ExitCode> (*)(Session&, const NodeArguments&);
+
+// One subcommand of `node`.
+CLI::App& AddVerb(CLI::App& group, Session& session,
+                  const std::shared_ptr<NodeArguments>& arguments, const std::string& name,
+                  const std::string& what, NodeVerb verb) {
+  CLI::App* command = group.add_subcommand(name, what);
+  command->callback([&session, arguments, verb] {
+    session.verb = [&session, arguments, verb] { return verb(session, *arguments); };
+  });
+  return *command;
+}
+
+void AddNodeArgument(CLI::App& command, NodeArguments& arguments) {
+  command
+      .add_option("NODE", arguments.node,
+                  "the node's id, a prefix of it of 8 digits or more, or its SPIFFE ID")
+      ->required();
+}
+
+void AddLabels(CLI::App& command, NodeArguments& arguments, const std::string& what) {
+  command.add_option("--label", arguments.labels, what)
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
+void AddNodeCommands(CLI::App& app, Session& session) {
+  CLI::App& group =
+      *app.add_subcommand("node", "the issuer's nodes: list, show, allow, remove, approve");
+  group.require_subcommand(1);
+  const auto arguments = std::make_shared<NodeArguments>();
+
+  CLI::App& list = AddVerb(group, session, arguments, "list", "list nodes", List);
+  AddLabels(list, *arguments, "only nodes with this label; may be given again");
+  list.add_option("--standing", arguments->standing, "only nodes of this standing")
+      ->check(CLI::IsMember({"allowed", "active", "refused", "quarantined", "removed"}));
+
+  AddNodeArgument(
+      AddVerb(group, session, arguments, "show", "show all that is known of a node", Show),
+      *arguments);
+
+  CLI::App& allow = AddVerb(group, session, arguments, "allow",
+                            "let the host with this endorsement key enrol", Allow);
+  allow
+      .add_option("EK_HASH", arguments->node,
+                  "64 hex digits, as 'lodekey ek' prints them on the host")
+      ->required();
+  AddLabels(allow, *arguments, "give the node this label; may be given again");
+  AddChangeFlag(allow, session);
+
+  CLI::App& remove = AddVerb(group, session, arguments, "remove",
+                             "take a node's identity and its right to enrol", Remove);
+  AddNodeArgument(remove, *arguments);
+  AddChangeFlag(remove, session);
+
+  CLI::App& pcrs =
+      AddVerb(group, session, arguments, "approve-pcrs",
+              "accept for the node's group the PCR values it showed last", ApprovePcrs);
+  AddNodeArgument(pcrs, *arguments);
+  pcrs.add_option("--pcr", arguments->pcrs, "registers (default: all but 10 and the ledger's)")
+      ->type_name("0-7,14");
+  pcrs.add_flag("--replace", arguments->replace,
+                "forget the group's other values of these registers");
+  AddChangeFlag(pcrs, session);
+
+  CLI::App& ak =
+      AddVerb(group, session, arguments, "approve-ak",
+              "accept the new attestation key with which the node tried to enrol", ApproveAk);
+  AddNodeArgument(ak, *arguments);
+  AddChangeFlag(ak, session);
+}
+
+}  // namespace lodekey::cli

@@ -1,0 +1,173 @@
+#include "cli/node_view.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+#include <google/protobuf/map.h>
+
+#include "base/bytes.h"
+#include "cli/explain.h"
+#include "cli/text.h"
+#include "platform/escape.h"
+
+namespace lodekey::cli {
+namespace {
+
+using lodekey::admin::v1::Node;
+using lodekey::admin::v1::PcrValue;
+using PcrValues = google::protobuf::RepeatedPtrField<PcrValue>;
+
+constexpr size_t kShortId = 16;
+
+std::string Hex(const std::string& bytes) { return ToHex(AsBytes(bytes)); }
+
+// In the order of their names: a protobuf map has none.
+std::map<std::string, std::string> LabelsOf(const Node& node) {
+  return {node.labels().begin(), node.labels().end()};
+}
+
+std::string LabelsText(const Node& node) {
+  std::string text;
+  for (const auto& [name, value] : LabelsOf(node)) {
+    text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, value);
+  }
+  return text;
+}
+
+// Whether the node's group accepts this value; empty where it has no values for the register.
+std::string Approval(const PcrValue& value, const PcrValues& references) {
+  bool known = false;
+  for (const PcrValue& reference : references) {
+    if (reference.bank() != value.bank() || reference.pcr() != value.pcr()) continue;
+    if (reference.value() == value.value()) return "approved";
+    known = true;
+  }
+  return known ? "not approved" : "";
+}
+
+std::string PcrTable(const Node& node) {
+  std::vector<Row> rows;
+  for (const PcrValue& value : node.pcrs()) {
+    rows.push_back({std::to_string(value.pcr()), value.bank(), Hex(value.value()),
+                    Approval(value, node.references())});
+  }
+  return rows.empty() ? "" : "\n" + FormatTable({"PCR", "BANK", "VALUE", "REFERENCE"}, rows);
+}
+
+}  // namespace
+
+std::string ShortNodeId(const std::string& id) {
+  return platform::EscapeControl(id.substr(0, kShortId));
+}
+
+std::string StandingSentence(const Node& node) {
+  const std::string id = ShortNodeId(node.id());
+  const std::string& standing = node.standing();
+  if (standing == "allowed") return fmt::format("Node {} may enrol, and has not yet.\n", id);
+  if (standing == "active") return fmt::format("Node {} has an identity.\n", id);
+  if (standing == "refused") {
+    return fmt::format("Node {} was refused: it has no identity until it attests well again.\n",
+                       id);
+  }
+  if (standing == "quarantined") {
+    return fmt::format(
+        "Node {} is quarantined: there may be a copy of it.\n"
+        "  What to do: find out which machine is the right one; then: lodekey node remove {}, "
+        "reboot it, lodekey node allow {}\n",
+        id, id, platform::EscapeControl(node.id()));
+  }
+  if (standing == "removed") {
+    return fmt::format(
+        "Node {} was removed.\n  What to do, if it is to come back: lodekey node allow {}\n", id,
+        platform::EscapeControl(node.id()));
+  }
+  return fmt::format("Node {} is {}.\n", id, platform::EscapeControl(standing));
+}
+
+std::string NodeListText(const std::vector<Node>& nodes) {
+  if (nodes.empty()) return "No node.\n";
+  std::vector<Row> rows;
+  for (const Node& node : nodes) {
+    rows.push_back({ShortNodeId(node.id()), node.standing(), node.assurance(),
+                    FormatUnixMs(node.last_seen_unix_ms()), FormatUnixMs(node.not_after_unix_ms()),
+                    LabelsText(node)});
+  }
+  return FormatTable({"NODE", "STANDING", "ASSURANCE", "LAST SEEN", "EXPIRES", "LABELS"}, rows);
+}
+
+std::string NodeText(const Node& node) {
+  std::string hashes;
+  for (const std::string& hash : node.ek_hashes()) hashes += (hashes.empty() ? "" : ", ") + hash;
+  const bool enrolled = node.evidence_unix_ms() != 0;
+  std::string text = StandingSentence(node) + "\n";
+  text += FormatFields({
+      {"id", node.id()},
+      {"identity", node.spiffe_id()},
+      {"standing", node.standing()},
+      {"labels", LabelsText(node)},
+      {"group", node.group()},
+      {"endorsement keys", hashes},
+      {"assurance", node.assurance()},
+      {"created", FormatUnixMs(node.created_unix_ms())},
+      {"last seen", FormatUnixMs(node.last_seen_unix_ms())},
+      {"evidence of", FormatUnixMs(node.evidence_unix_ms())},
+      {"expires", FormatUnixMs(node.not_after_unix_ms())},
+      {"serial", Hex(node.serial())},
+      {"attestation key", Hex(node.ak_name())},
+      {"waits for approval", Hex(node.pending_ak_name())},
+      {"TPM firmware", enrolled ? fmt::format("{:#x}", node.firmware_version()) : ""},
+      {"TPM resets", enrolled ? std::to_string(node.reset_count()) : ""},
+      {"TPM restarts", enrolled ? std::to_string(node.restart_count()) : ""},
+      {"boot log", Hex(node.boot_log_digest())},
+      {"IMA list", enrolled ? fmt::format("{} bytes", node.ima_bytes()) : ""},
+  });
+  text += PcrTable(node);
+  text += "\n" + ExplainVerdict(node.last_verdict(), {.who = "node " + ShortNodeId(node.id())});
+  if (!node.pending_ak_name().empty()) {
+    text += fmt::format(
+        "\nAnother attestation key waits for approval.\n  If the host was reinstalled or lost its "
+        "state: lodekey node approve-ak {}\n",
+        ShortNodeId(node.id()));
+  }
+  return text;
+}
+
+Json PcrValuesJson(const PcrValues& values) {
+  Json json = Json::array();
+  for (const PcrValue& value : values) {
+    json.push_back({{"bank", value.bank()}, {"pcr", value.pcr()}, {"value", Hex(value.value())}});
+  }
+  return json;
+}
+
+Json NodeJson(const Node& node) {
+  Json labels = Json::object();
+  for (const auto& [name, value] : LabelsOf(node)) labels[name] = value;
+  Json hashes = Json::array();
+  for (const std::string& hash : node.ek_hashes()) hashes.push_back(hash);
+  return {{"id", node.id()},
+          {"spiffe_id", node.spiffe_id()},
+          {"standing", node.standing()},
+          {"labels", labels},
+          {"group", node.group()},
+          {"ek_hashes", hashes},
+          {"assurance", JsonText(node.assurance())},
+          {"created", JsonTime(node.created_unix_ms())},
+          {"last_seen", JsonTime(node.last_seen_unix_ms())},
+          {"evidence_time", JsonTime(node.evidence_unix_ms())},
+          {"not_after", JsonTime(node.not_after_unix_ms())},
+          {"serial", JsonHex(node.serial())},
+          {"ak_name", JsonHex(node.ak_name())},
+          {"pending_ak_name", JsonHex(node.pending_ak_name())},
+          {"firmware_version", node.firmware_version()},
+          {"reset_count", node.reset_count()},
+          {"restart_count", node.restart_count()},
+          {"boot_log_digest", JsonHex(node.boot_log_digest())},
+          {"ima_bytes", node.ima_bytes()},
+          {"pcrs", PcrValuesJson(node.pcrs())},
+          {"references", PcrValuesJson(node.references())},
+          {"last_verdict", VerdictJson(node.last_verdict())}};
+}
+
+}  // namespace lodekey::cli

@@ -1,0 +1,23 @@
+// Nodes of the issuer, as people and programs read them. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/json.h"
+#include "lodekey/admin/v1/admin_service.pb.h"
+
+namespace lodekey::cli {
+
+// The first 16 digits: enough to name a node to the issuer.
+std::string ShortNodeId(const std::string& id);
+
+// What the node's standing means, and what to do about it; two lines at most.
+std::string StandingSentence(const admin::v1::Node& node);
+
+std::string NodeListText(const std::vector<admin::v1::Node>& nodes);
+std::string NodeText(const admin::v1::Node& node);
+Json NodeJson(const admin::v1::Node& node);
+Json PcrValuesJson(const google::protobuf::RepeatedPtrField<admin::v1::PcrValue>& values);
+
+}  // namespace lodekey::cli

@@ -1,0 +1,36 @@
+// The agent's status, as people and programs read it. Pure.
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+#include "cli/exit.h"
+#include "cli/json.h"
+#include "lodekey/agent/v1/agent_service.pb.h"
+
+namespace lodekey::cli {
+
+// Is an identity served?
+enum class Serving {
+  kServed,
+  kNotEnrolled,  // none yet, or an operator took it back
+  kRefused,      // the issuer refused this host
+  kExpired,      // there was one in this boot; it ended without being renewed
+};
+
+Serving ServingOf(const agent::v1::Status& status, Time now);
+
+// 0, 3, 4 and 7.
+ExitCode ExitCodeOf(Serving serving);
+
+// One sentence, and what to do when there is something.
+std::string StatusSentence(const agent::v1::Status& status, Time now);
+// The sentence, every field that has a value, and the last problem.
+std::string StatusText(const agent::v1::Status& status, Time now);
+Json StatusJson(const agent::v1::Status& status, Time now);
+
+// The last problem: what and what to do; empty when there is none.
+std::string ProblemText(const agent::v1::Status& status);
+Json ProblemJson(const agent::v1::Status& status);
+
+}  // namespace lodekey::cli

@@ -1,0 +1,36 @@
+# Debian's packages. gRPC and protobuf are shared in the dev build (tests start faster) and static in
+# the release build.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Protobuf REQUIRED)
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(TSS_MU REQUIRED IMPORTED_TARGET tss2-mu)
+pkg_check_modules(TSS_RC REQUIRED IMPORTED_TARGET tss2-rc)
+pkg_check_modules(TSS_ESYS REQUIRED IMPORTED_TARGET tss2-esys tss2-tctildr)
+find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+
+if(LODEKEY_STATIC_GRPC)
+  include(StaticGrpc)
+  # Debian has no archives of these, but their headers can bring the code along. The linker then drops
+  # the shared libraries, which nothing refers to.
+  set_target_properties(fmt::fmt PROPERTIES INTERFACE_COMPILE_DEFINITIONS FMT_HEADER_ONLY)
+  set_target_properties(spdlog::spdlog PROPERTIES INTERFACE_COMPILE_DEFINITIONS SPDLOG_FMT_EXTERNAL)
+  set_target_properties(PkgConfig::TOMLPLUSPLUS PROPERTIES INTERFACE_COMPILE_OPTIONS "")
+else()
+  pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++ protobuf)
+  add_library(lodekey_grpc INTERFACE)
+  target_link_libraries(lodekey_grpc INTERFACE PkgConfig::GRPC)
+endif()
+
+if(LODEKEY_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
+endif()

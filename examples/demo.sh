@@ -1,0 +1,212 @@
+#!/bin/bash
+# The main job of lodekey on one machine, for real: a TPM emulator with an endorsement certificate of its own vendor, an
+# issuer, an agent. Start it with ./dev demo [--keep].
+set -euo pipefail
+
+readonly BIN=${LODEKEY_BIN:?run this through ./dev demo}
+readonly TRUST_DOMAIN=demo.example
+readonly TAMPERED_PCR=8
+keep=false
+case "${1:-}" in
+  "") ;;
+  --keep) keep=true ;;
+  *) echo "usage: ./dev demo [--keep]" >&2; exit 2 ;;
+esac
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/lodekey-demo.XXXXXX")
+readonly work
+pids=()
+
+finish() {
+  local status=$?
+  ((status == 0)) || {
+    echo
+    echo "The demo failed. The last lines of the programs' logs:"
+    tail -n 5 "$work"/*.log 2>/dev/null || true
+  }
+  if ((status == 0)) && $keep; then return; fi
+  for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
+    kill "${pids[i]}" 2>/dev/null || true
+    wait "${pids[i]}" 2>/dev/null || true
+  done
+  rm -rf "$work"
+}
+trap finish EXIT
+
+step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+tell() { printf '  %s\n' "$*"; }
+
+# start NAME COMMAND…: in the background, its output in NAME.log. It outlives this script with --keep.
+start() {
+  local name=$1
+  shift
+  setsid "$@" >"$work/$name.log" 2>&1 </dev/null &
+  pids+=($!)
+}
+
+# until_true SECONDS WHAT COMMAND…: waits until the command succeeds.
+until_true() {
+  local seconds=$1 what=$2 i
+  shift 2
+  for ((i = 0; i < seconds * 10; i++)); do
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    sleep 0.1
+  done
+  echo "waited $seconds s in vain for: $what" >&2
+  return 1
+}
+
+lodekey() { "$BIN/lodekey" --config "$work/agent.toml" "$@"; }
+node_status() { lodekey status -o json || true; }
+field() { node_status | jq -r ".$1 // empty"; }
+attested_again() { [[ $(field last_attested) != "$1" ]]; }
+phase_is() { [[ $(field phase) == "$1" ]]; }
+
+# --- a TPM and its vendor -------------------------------------------------------------------------
+
+make_tpm() {
+  mkdir -p "$work/vendor" "$work/tpm"
+  cat >"$work/vendor/localca.conf" <<END
+statedir = $work/vendor
+signingkey = $work/vendor/signkey.pem
+issuercert = $work/vendor/issuercert.pem
+certserial = $work/vendor/certserial
+END
+  : >"$work/vendor/localca.options"
+  cat >"$work/vendor/setup.conf" <<END
+create_certs_tool = /usr/bin/swtpm_localca
+create_certs_tool_config = $work/vendor/localca.conf
+create_certs_tool_options = $work/vendor/localca.options
+active_pcr_banks = sha256
+END
+  swtpm_setup --tpm2 --tpm-state "$work/tpm" --config "$work/vendor/setup.conf" \
+    --create-ek-cert --lock-nvram --vmid demo >"$work/swtpm_setup.log" 2>&1
+  start swtpm swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --flags not-need-init,startup-clear \
+    --server "type=unixio,path=$work/chip.sock" --ctrl "type=unixio,path=$work/chip.sock.ctrl"
+  until_true 5 "the TPM emulator" test -S "$work/chip.sock"
+  # The emulator serves one program at a time; a real /dev/tpmrm0 serves many. This stands in for it.
+  start tpm-mux "$BIN/lodekey-tpm-mux" "$work/chip.sock" "$work/tpmrm.sock"
+  until_true 5 "the TPM's resource manager" test -S "$work/tpmrm.sock"
+}
+
+# --- an issuer ------------------------------------------------------------------------------------
+
+make_issuer() {
+  mkdir -p "$work/roots"
+  cp "$work/vendor/issuercert.pem" "$work/vendor/swtpm-localca-rootca-cert.pem" "$work/roots/"
+  cat >"$work/issuer.toml" <<END
+trust_domain = "$TRUST_DOMAIN"
+listen = "127.0.0.1:$port"
+state_dir = "$work/issuer"
+[admin]
+socket = "$work/admin.sock"
+[admission]
+vendor_roots = "$work/roots"
+minimum_assurance = "hardware"
+[attestation]
+interval = "2s"
+[ca]
+node_ttl = "60s"
+END
+  "$BIN/lodekey-issuer" --config "$work/issuer.toml" init >"$work/init.log"
+  pin=$(grep -o 'sha256:[0-9a-f]*' "$work/init.log")
+  start issuer "$BIN/lodekey-issuer" --config "$work/issuer.toml"
+  until_true 10 "the issuer" test -S "$work/admin.sock"
+}
+
+free_port() {
+  local candidate
+  for candidate in $(shuf -i 20000-29999 -n 50); do
+    if ! (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo "no free port found" >&2
+  return 1
+}
+
+# --- the story ------------------------------------------------------------------------------------
+
+port=$(free_port)
+export LODEKEY_ADMIN_SOCKET=$work/admin.sock
+
+step "1. A host with a TPM. Its vendor has certified the chip's endorsement key."
+make_tpm
+tell "TPM emulator: $work/chip.sock"
+
+step "2. An issuer that trusts this vendor, on SQLite."
+make_issuer
+tell "trust domain $TRUST_DOMAIN, port $port"
+
+step "3. The host's configuration: three lines and where its TPM is. Nothing in it is secret."
+cat >"$work/agent.toml" <<END
+trust_domain = "$TRUST_DOMAIN"
+issuer = "127.0.0.1:$port"
+issuer_pins = ["$pin"]
+[tpm]
+tcti = "swtpm:path=$work/tpmrm.sock"
+[agent]
+state_dir = "$work/agent"
+runtime_dir = "$work/run"
+socket = "$work/agent.sock"
+[retry]
+first = "500ms"
+max = "2s"
+END
+sed 's/^/  | /' "$work/agent.toml" | head -3
+
+step "4. The endorsement key goes into the inventory: this chip, and no other of its vendor, may enrol."
+ek=$(lodekey ek -o json | jq -r .ek_hash)
+tell "lodekey node allow $ek"
+lodekey node allow "$ek" --label site=lab >/dev/null
+
+step "5. The agent starts, proves the chip, and gets its identity for a key that stays in the chip."
+start lodekeyd "$BIN/lodekeyd" --config "$work/agent.toml"
+until_true 20 "the agent's socket" test -S "$work/agent.sock"
+lodekey status --wait 20s >/dev/null
+tell "$(field spiffe_id)"
+tell "valid until $(field not_after)"
+if grep -rlE 'PRIVATE KEY' "$work/agent" "$work/run" >/dev/null; then
+  echo "a private key lies in the agent's files" >&2
+  exit 1
+fi
+tell "no private key in the agent's files: TLS to the issuer is signed by the TPM"
+
+step "6. It attests again on schedule, over mutual TLS."
+before=$(field last_attested)
+until_true 20 "the next attestation" attested_again "$before"
+tell "attested at $(field last_attested)"
+
+step "7. What this boot measured is approved as the reference for its group."
+lodekey node approve-pcrs "$ek" >/dev/null
+tell "lodekey node approve-pcrs ${ek:0:16}"
+
+step "8. Behind the agent's back, somebody extends PCR $TAMPERED_PCR."
+TPM2TOOLS_TCTI="swtpm:path=$work/tpmrm.sock" tpm2_pcrextend \
+  "$TAMPERED_PCR:sha256=$(printf 'a changed kernel command line' | sha256sum | cut -d' ' -f1)"
+until_true 20 "the refusal" phase_is refused
+[[ -z $(field spiffe_id) ]]
+tell "the next attestation is refused and the identity is withdrawn: $(lodekey node show "$ek" -o json | jq -r .standing)"
+
+step "9. Why, and what would accept it:"
+lodekey explain | fold -s -w 110 | sed 's/^/  /'
+
+step "10. The audit log tells the story, and shows if somebody changes it."
+lodekey audit verify | sed 's/^/  /'
+
+if $keep; then
+  step "Everything keeps running. To go on exploring:"
+  cat <<END
+  export PATH=$BIN:\$PATH LODEKEY_ADMIN_SOCKET=$work/admin.sock LODEKEY_AGENT_CONFIG=$work/agent.toml
+  lodekey status
+  lodekey node list
+  lodekey node approve-pcrs ${ek:0:16} --pcr $TAMPERED_PCR    # accept the change, then:
+  lodekey attest
+  lodekey doctor
+  less $work/issuer/audit.jsonl
+  kill ${pids[*]}; rm -r $work    # the end
+END
+else
+  step "Done; everything is stopped and removed. ./dev demo --keep leaves it running."
+fi

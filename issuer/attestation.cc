@@ -1,0 +1,258 @@
+#include "issuer/attestation.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "attest/codec.h"
+#include "issuer/audit_record.h"
+#include "issuer/grant.h"
+#include "issuer/next_step.h"
+#include "issuer/peer_node.h"
+
+namespace lodekey::issuer {
+namespace {
+
+namespace node = lodekey::node::v1;
+
+// A reply as it is kept with its nonce: when the request comes again, what was recorded is signed again.
+Bytes EncodeReply(const node::AttestResponse& response, ByteView serial, ByteView tbs) {
+  node::StoredReply stored;
+  *stored.mutable_response() = response;
+  stored.set_serial(attest::ToField(serial));
+  stored.set_tbs(attest::ToField(tbs));
+  return ToBytes(stored.SerializeAsString());
+}
+
+Result<node::AttestResponse> FinishReply(const Context& context, node::AttestResponse response, ByteView serial, ByteView tbs) {
+  *response.mutable_bundle() = BundleOf(context.authority);
+  if (tbs.empty()) return response;
+  ASSIGN_OR_RETURN(const RecordedGrant recorded, RecordedGrant::Recall(context.store, serial, tbs), "node certificate");
+  ASSIGN_OR_RETURN(const auto chain, context.authority.Sign(recorded), "node certificate");
+  *response.mutable_identity() = IdentityOf(chain);
+  return response;
+}
+
+Result<node::AttestResponse> RepeatReply(const Context& context, const IssuedNonce& nonce) {
+  node::StoredReply stored;
+  if (!stored.ParseFromArray(nonce.reply.data(), static_cast<int>(nonce.reply.size()))) {
+    return Fail(Code::kInternal, "the stored reply does not parse");
+  }
+  return FinishReply(context, stored.response(), AsBytes(stored.serial()), AsBytes(stored.tbs()));
+}
+
+Result<void> CheckNonceTime(const IssuedNonce& nonce, Time now) {
+  // A wall clock that was set back must not lengthen the life of what was made later.
+  if (now < nonce.made) return Fail(Code::kTimeout, "the nonce is from the future", {.name = "nonce-not-yet-valid"});
+  if (now >= nonce.expires) return Fail(Code::kTimeout, "the nonce has expired", {.name = "nonce-expired"});
+  return {};
+}
+
+attest::EnrolledState StateOf(const Enrolment& enrolment) {
+  return {.clock = enrolment.clock,
+          .firmware_version = enrolment.firmware_version,
+          .pcrs = enrolment.pcrs,
+          .static_pcrs = enrolment.static_pcrs,
+          .boot_log_digest = enrolment.boot_log_digest,
+          .ledger_pcr = enrolment.ledger_pcr,
+          .ledger = enrolment.ledger};
+}
+
+// One Attest from identified peer to reply.
+class Attesting {
+ public:
+  Attesting(const Context& context, PeerNode peer) : context_(context), peer_(std::move(peer)) {}
+
+  void OfferNonce(Time now) { *response_.mutable_next() = OfferNextStep(context_, record(), now); }
+  // Answers that the message is refused, and offers a new nonce; the node's standing is unchanged.
+  void RefuseMessage(const Error& error, Time now);
+  Result<void> Judge(IssuedNonce& nonce, const node::AttestRequest& request, ByteView request_digest, Time now);
+  // A second message over a used nonce: noise, or a clone that can sign.
+  Result<void> JudgeReuse(const IssuedNonce& nonce, const node::AttestRequest& request, Time now);
+  void Commit(Reply<node::AttestResponse> reply) &&;
+  NodeRecord& record() { return peer_.record; }
+
+ private:
+  Result<void> Accept(const Decision& decision, const IssuedNonce& nonce, const attest::Evidence& evidence, Time now);
+  void AcceptIma(const attest::Evidence& evidence);
+
+  const Context& context_;
+  PeerNode peer_;
+  std::optional<attest::Verdict> verdict_;
+  std::optional<Grant> grant_;
+  std::vector<std::string> audit_;
+  std::optional<Bytes> boot_log_;
+  uint64_t ima_offset_ = 0;
+  Bytes ima_chunk_;
+  node::AttestResponse response_;
+};
+
+void Attesting::RefuseMessage(const Error& error, Time now) {
+  auto* verdict = response_.mutable_verdict();
+  verdict->set_outcome(lodekey::verdict::v1::Verdict::MESSAGE_REFUSED);
+  verdict->set_judged_unix_ms(now.time_since_epoch().count());
+  auto* rule = verdict->add_failed();
+  rule->set_code(std::string(error.Name()));
+  rule->set_subject("nonce");
+  rule->set_seen(error.text);
+  rule->set_accept("Evidence for the nonce of this reply.");
+  OfferNonce(now);
+}
+
+Result<void> Attesting::Judge(IssuedNonce& nonce, const node::AttestRequest& request, ByteView request_digest, Time now) {
+  ASSIGN_OR_RETURN(const attest::Evidence evidence, attest::DecodeEvidence(request.evidence()), "evidence");
+  ASSIGN_OR_RETURN(const attest::References references,
+                   LoadReferences(context_.store, peer_.subject.group, context_.config.appraisal.bank), "references");
+  verdict_ = attest::AppraiseEvidence(peer_.subject, nonce.value, StateOf(*record().enrolment), evidence, references,
+                                      context_.config.appraisal);
+  const Decision decision = Decision::After(*verdict_);
+  *response_.mutable_verdict() = attest::EncodeVerdict(*verdict_, now);
+  // A refused message changes no standing, and leaves the nonce to the evidence it was made for. A new nonce is offered,
+  // and the refusal is on record.
+  if (!decision.binding()) {
+    audit_.push_back(VerdictRecord("message.refused", record().id, *verdict_, record().standing, now));
+    OfferNonce(now);
+    return {};
+  }
+  nonce.request_digest = ToBytes(request_digest);
+  const Bytes used = nonce.value;
+  if (decision.allowed()) RETURN_IF_ERROR(Accept(decision, nonce, evidence, now), "accept");
+  record().standing = decision.standing();
+  record().last_verdict = response_.verdict().SerializeAsString();
+  record().last_pcrs = verdict_->proved()->pcrs;
+  record().last_seen = record().updated = now;
+  audit_.push_back(VerdictRecord(decision.allowed() ? "node.attested" : "node.refused", record().id, *verdict_, record().standing, now));
+  if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), now));
+  OfferNonce(now);
+  const auto kept = std::ranges::find(record().nonces, used, &IssuedNonce::value);
+  if (kept != record().nonces.end()) {
+    kept->reply = grant_ ? EncodeReply(response_, grant_->record().serial, grant_->tbs()) : EncodeReply(response_, {}, {});
+  }
+  return {};
+}
+
+Result<void> Attesting::JudgeReuse(const IssuedNonce& nonce, const node::AttestRequest& request, Time now) {
+  ASSIGN_OR_RETURN(const attest::Evidence evidence, attest::DecodeEvidence(request.evidence()), "evidence");
+  if (!attest::IsAuthentic(peer_.subject, nonce.value, evidence)) {
+    RefuseMessage({.code = Code::kUntrusted, .text = "the nonce was used already", .name = "nonce-used"}, now);
+    return {};
+  }
+  record().standing = Standing::kQuarantined;
+  record().updated = now;
+  audit_.push_back(OperatorRecord({.event = "node.quarantined", .actor = "issuer", .node = record().id,
+                                   .detail = "nonce-reused: a second valid quote over one nonce: a clone is possible"}, now));
+  return {};
+}
+
+Result<void> Attesting::Accept(const Decision& decision, const IssuedNonce& nonce, const attest::Evidence& evidence, Time now) {
+  Enrolment& enrolment = *record().enrolment;
+  const attest::Proved& proved = *verdict_->proved();
+  enrolment.clock = proved.clock;
+  enrolment.firmware_version = proved.firmware_version;
+  enrolment.pcrs = proved.pcrs;
+  enrolment.evidence_time = nonce.made;
+  if (evidence.ledger) enrolment.ledger = *evidence.ledger;
+  boot_log_ = evidence.boot_log;
+  AcceptIma(evidence);
+  if (enrolment.not_after - now >= context_.config.node_ttl / 2 && record().standing == Standing::kActive) return {};
+  ASSIGN_OR_RETURN(grant_, Grant::ForNode(decision, {.node = record().id, .key = peer_.subject.node_key.key(),
+                                                     .evidence_time = nonce.made, .now = now}, context_.authority),
+                   "node certificate");
+  enrolment.serial = grant_->record().serial;
+  enrolment.not_after = grant_->record().not_after;
+  return {};
+}
+
+// Only what continues the stored list is taken; the reply says from where to send next.
+void Attesting::AcceptIma(const attest::Evidence& evidence) {
+  if (evidence.ima_chunk.empty() || evidence.ima_offset != record().enrolment->ima_bytes) return;
+  ima_offset_ = evidence.ima_offset;
+  ima_chunk_ = evidence.ima_chunk;
+  record().enrolment->ima_bytes += evidence.ima_chunk.size();
+}
+
+void Attesting::Commit(Reply<node::AttestResponse> reply) && {
+  auto self = std::make_shared<Attesting>(std::move(*this));
+  const auto change = [self](Transaction& transaction) -> Result<void> {
+    RETURN_IF_ERROR(transaction.PutNode(self->record()), "store the node");
+    for (const std::string& record : self->audit_) transaction.Audit(record);
+    if (self->grant_) RETURN_IF_ERROR(transaction.PutCredential(self->grant_->record()), "store the credential");
+    if (self->boot_log_) {
+      RETURN_IF_ERROR(transaction.PutLog(crypto::Sha256(*self->boot_log_), *self->boot_log_, self->record().updated), "store the boot log");
+    }
+    if (!self->ima_chunk_.empty()) {
+      RETURN_IF_ERROR(transaction.AppendIma(self->record().id, self->ima_offset_, self->ima_chunk_), "store the IMA list");
+    }
+    return {};
+  };
+  self->context_.store.Commit(change, [self, reply = std::move(reply)](Result<crypto::ChainHead> head) {
+    reply([&]() -> Result<node::AttestResponse> {
+      ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head), "record the attestation");
+      *self->response_.mutable_audit_head() = HeadOf(committed);
+      if (self->record().standing == Standing::kQuarantined && !self->verdict_) {
+        return Fail(Code::kDenied, "the node is quarantined", {.name = "node-quarantined", .advice = "On the issuer: lodekey explain --node " + self->record().id});
+      }
+      if (!self->grant_) return FinishReply(self->context_, self->response_, {}, {});
+      return FinishReply(self->context_, self->response_, self->grant_->record().serial, self->grant_->tbs());
+    }());
+  });
+}
+
+}  // namespace
+
+namespace {
+
+// What the message asks for: a nonce, the reply to a request that came before, or a judgement.
+Result<void> Answer(const Context& context, Attesting& work, const node::AttestRequest& request, Time now,
+                    std::optional<node::AttestResponse>& repeated) {
+  if (request.nonce().empty()) {
+    work.OfferNonce(now);
+    return {};
+  }
+  auto& nonces = work.record().nonces;
+  const auto nonce = std::ranges::find(nonces, attest::FromField(request.nonce()), &IssuedNonce::value);
+  if (nonce == nonces.end()) {
+    work.RefuseMessage({.code = Code::kUntrusted, .text = "the nonce is not one that this node was given", .name = "nonce-unknown"}, now);
+    return {};
+  }
+  if (const auto in_time = CheckNonceTime(*nonce, now); !in_time) {
+    work.RefuseMessage(in_time.error(), now);
+    return {};
+  }
+  const auto digest = crypto::Sha256(AsBytes(request.SerializeAsString()));
+  if (Equal(nonce->request_digest, digest)) {
+    ASSIGN_OR_RETURN(repeated, RepeatReply(context, *nonce), "repeat a reply");
+    return {};
+  }
+  if (!nonce->request_digest.empty()) return work.JudgeReuse(*nonce, request, now);
+  return work.Judge(*nonce, request, digest, now);
+}
+
+}  // namespace
+
+void Attestation::Attest(const Peer& peer, const node::AttestRequest& request, Reply<node::AttestResponse> reply) const {
+  const Time now = context_.now();
+  auto peer_node = FindPeerNode(context_, peer.certificate, now);
+  if (!peer_node) return reply(std::unexpected(std::move(peer_node.error()).Wrapped("attest")));
+  Attesting work(context_, *std::move(peer_node));
+  std::optional<node::AttestResponse> repeated;
+  auto answered = Answer(context_, work, request, now, repeated);
+  if (!answered) return reply(std::unexpected(std::move(answered.error()).Wrapped("attest")));
+  if (repeated) return reply(*std::move(repeated));
+  std::move(work).Commit(std::move(reply));
+}
+
+Result<attest::References> LoadReferences(Store& store, const std::string& group, crypto::HashAlg bank) {
+  attest::References references;
+  RETURN_IF_ERROR(store.Read([&](View& view) -> Result<void> {
+    ASSIGN_OR_RETURN(const auto found, view.ListReferences(group), "reference values");
+    for (const ReferencePcr& reference : found) {
+      if (reference.bank == bank) references[reference.pcr].push_back(reference.value);
+    }
+    return {};
+  }),
+                  "reference values");
+  return references;
+}
+
+}  // namespace lodekey::issuer

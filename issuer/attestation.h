@@ -1,0 +1,30 @@
+// Re-attestation: an enrolled node shows again what it is (docs/protocol.md, Re-attestation). One round trip.
+#pragma once
+
+#include "crypto/certificate.h"
+#include "issuer/context.h"
+#include "lodekey/node/v1/node_service.pb.h"
+
+namespace lodekey::issuer {
+
+// Who the TLS channel belongs to: its certificate's key was proven by the handshake.
+struct Peer {
+  crypto::Certificate certificate;
+};
+
+// Thread-safe.
+class Attestation {
+ public:
+  explicit Attestation(Context& context) : context_(context) {}
+
+  // Error::name: "peer-certificate" (not a node certificate of this issuer), "peer-expired", "node-not-enrolled",
+  // "node-removed", "node-quarantined", "nonce-unknown", "nonce-expired", "nonce-not-yet-valid", "nonce-used"; a
+  // verdict otherwise.
+  void Attest(const Peer& peer, const lodekey::node::v1::AttestRequest& request,
+              Reply<lodekey::node::v1::AttestResponse> reply) const;
+
+ private:
+  Context& context_;
+};
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,45 @@
+#include "issuer/audit_record.h"
+
+#include <nlohmann/json.hpp>
+
+namespace lodekey::issuer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Texts of strangers may not be UTF-8; they are replaced, never a reason to lose the record.
+std::string Line(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string VerdictRecord(std::string_view event, const NodeId& node, const attest::Verdict& verdict, Standing standing, Time now) {
+  Json json = {{"time", FormatTime(now)},
+               {"event", event},
+               {"node", node},
+               {"outcome", attest::OutcomeName(verdict.outcome())},
+               {"standing", StandingName(standing)}};
+  for (const attest::FailedRule& rule : verdict.failed()) {
+    json["failed"].push_back({{"code", rule.code}, {"subject", rule.subject}, {"expected", rule.expected}, {"seen", rule.seen}});
+  }
+  return Line(json);
+}
+
+std::string CredentialAuditRecord(const CredentialRecord& credential, Time now) {
+  return Line({{"time", FormatTime(now)},
+               {"event", "credential.issued"},
+               {"node", credential.node},
+               {"spiffe_id", credential.spiffe_id},
+               {"serial", ToHex(credential.serial)},
+               {"not_before", FormatTime(credential.not_before)},
+               {"not_after", FormatTime(credential.not_after)},
+               {"evidence_time", FormatTime(credential.evidence_time)},
+               {"tbs_sha256", ToHex(credential.tbs_digest)}});
+}
+
+std::string OperatorRecord(const OperatorAction& action, Time now) {
+  Json json = {{"time", FormatTime(now)}, {"event", action.event}, {"actor", action.actor}, {"node", action.node}};
+  if (!action.detail.empty()) json["detail"] = action.detail;
+  return Line(json);
+}
+
+}  // namespace lodekey::issuer

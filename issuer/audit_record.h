@@ -1,0 +1,29 @@
+// The records of the audit log: one JSON object each, on one line. docs/protocol.md lists events and fields.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "attest/verdict.h"
+#include "base/time.h"
+#include "issuer/node_record.h"
+#include "issuer/store.h"
+
+namespace lodekey::issuer {
+
+// "node.enrolled", "node.attested" and so on, with the codes of what failed.
+std::string VerdictRecord(std::string_view event, const NodeId& node, const attest::Verdict& verdict, Standing standing, Time now);
+
+// "credential.issued": what will be signed, before it is.
+std::string CredentialAuditRecord(const CredentialRecord& credential, Time now);
+
+// What an operator did: "node.allowed", "node.removed", "pcrs.approved", "ak.approved".
+struct OperatorAction {
+  std::string_view event;
+  std::string actor;                 // "uid 0"
+  NodeId node;
+  std::string detail = {};
+};
+std::string OperatorRecord(const OperatorAction& action, Time now);
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,187 @@
+#include "issuer/authority.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "crypto/certificate_builder.h"
+#include "issuer/authority_files.h"
+#include "platform/file.h"
+
+namespace lodekey::issuer {
+namespace {
+
+constexpr std::string_view kRoot = "root";
+constexpr std::string_view kIntermediate = "intermediate";
+constexpr std::string_view kAuthority = "authority";
+constexpr std::string_view kAudit = "audit";
+constexpr std::string_view kChallenge = "challenge";
+
+constexpr Duration kBackdate = std::chrono::minutes(5);  // for clocks that differ a little
+
+crypto::CertificateSpec CaSpec(const AuthorityOptions& options, std::string_view what, Time now, Duration life,
+                               int path_length) {
+  return {.serial = crypto::RandomSerial(),
+          .common_name = fmt::format("lodekey {} of {}", what, options.trust_domain),
+          .organization = {},
+          .not_before = now - kBackdate,
+          .not_after = now + life,
+          .ca = true,
+          .path_length = path_length};
+}
+
+// A self-signed CA with a fresh P-256 key. The certificate is written last: with it the pair counts as made.
+Result<void> MakeCa(const AuthorityFiles& files, std::string_view name, const crypto::CertificateSpec& spec) {
+  ASSIGN_OR_RETURN(const auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256), name);
+  ASSIGN_OR_RETURN(const auto certificate, crypto::SignCertificate(spec, key.public_key(), nullptr, key), name);
+  RETURN_IF_ERROR(files.WriteKey(name, key), name);
+  return files.WriteCertificate(name, certificate);
+}
+
+Result<void> CheckPair(const crypto::Certificate& certificate, const crypto::PrivateKey& key, std::string_view name) {
+  if (certificate.key() == key.public_key()) return {};
+  return Fail(Code::kUntrusted, fmt::format("key and certificate of the {} do not belong together", name),
+              {.name = "authority-corrupt", .advice = "Restore the issuer's ca directory from a backup."});
+}
+
+bool Due(const crypto::Certificate& certificate, Time now) {
+  return now >= certificate.not_before() + (certificate.not_after() - certificate.not_before()) / 2;
+}
+
+}  // namespace
+
+Authority::Authority(AuthorityOptions options, crypto::Certificate root, crypto::Certificate authority)
+    : options_(std::move(options)), root_(std::move(root)), authority_(std::move(authority)) {}
+
+Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
+  const AuthorityFiles files(options.directory);
+  RETURN_IF_ERROR(platform::MakeDirectory(options.directory, 0700), "make the CA directory");
+  if (files.HasCertificate(kRoot)) {
+    return Fail(Code::kConflict, fmt::format("{} holds a root already", options.directory),
+                {.name = "already-initialised", .advice = "Nothing was changed. To begin anew, move the directory away."});
+  }
+  ASSIGN_OR_RETURN(const auto audit_key, crypto::Ed25519Key::Generate(), "make the audit key");
+  RETURN_IF_ERROR(files.WriteSeed(kAudit, audit_key.seed()), "write the audit key");
+  RETURN_IF_ERROR(files.WriteSeed(kChallenge, crypto::Secret::Random(32)), "write the challenge key");
+  RETURN_IF_ERROR(MakeCa(files, kAuthority, CaSpec(options, "issuer authority", now, options.root_ttl, 0)),
+                  "make the issuer authority");
+  crypto::CertificateSpec root = CaSpec(options, "root", now, options.root_ttl, 1);
+  root.uri_sans = {"spiffe://" + options.trust_domain};
+  return MakeCa(files, kRoot, root);
+}
+
+Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Time now) {
+  const AuthorityFiles files(options.directory);
+  if (!files.HasCertificate(kRoot)) {
+    return Fail(Code::kNotFound, fmt::format("{} holds no root", options.directory),
+                {.name = "not-initialised", .advice = "Run: lodekey-issuer init"});
+  }
+  ASSIGN_OR_RETURN(auto root, files.ReadCertificate(kRoot), "root");
+  ASSIGN_OR_RETURN(auto authority_certificate, files.ReadCertificate(kAuthority), "issuer authority");
+  ASSIGN_OR_RETURN(const auto authority_key, files.ReadKey(kAuthority), "issuer authority");
+  RETURN_IF_ERROR(CheckPair(authority_certificate, authority_key, kAuthority), "open the authorities");
+  std::unique_ptr<Authority> authority(new Authority(std::move(options), std::move(root), std::move(authority_certificate)));
+  RETURN_IF_ERROR(authority->LoadOrMakeIntermediate(now), "open the intermediate");
+  return authority;
+}
+
+Result<void> Authority::LoadOrMakeIntermediate(Time now) {
+  const AuthorityFiles files(options_.directory);
+  if (files.HasCertificate(kIntermediate)) {
+    ASSIGN_OR_RETURN(auto certificate, files.ReadCertificate(kIntermediate), kIntermediate);
+    ASSIGN_OR_RETURN(auto key, files.ReadKey(kIntermediate), kIntermediate);
+    // A crash between the two files leaves a pair that does not match: a new one is made, nothing was signed with it.
+    if (CheckPair(certificate, key, kIntermediate) && now < certificate.not_after()) {
+      signers_.push_back(std::make_shared<Signer>(Signer{std::move(certificate), std::move(key)}));
+    }
+  }
+  if (!signers_.empty()) return Refresh(now);
+  ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "make an intermediate");
+  signers_.push_back(std::move(made));
+  return {};
+}
+
+Result<std::shared_ptr<const Signer>> Authority::MakeIntermediate(Time now) const {
+  const AuthorityFiles files(options_.directory);
+  if (!HasRootKey()) {
+    return Fail(Code::kNotFound, "the root's key is not on this host", {.name = "root-key-absent",
+                .advice = "Bring the root's key for the renewal, or install an intermediate that the root signed."});
+  }
+  ASSIGN_OR_RETURN(const auto root_key, files.ReadKey(kRoot), "root");
+  RETURN_IF_ERROR(CheckPair(root_, root_key, kRoot), "root");
+  ASSIGN_OR_RETURN(auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256), "make a key");
+  crypto::CertificateSpec spec = CaSpec(options_, "intermediate", now, options_.intermediate_ttl, 0);
+  spec.not_after = std::min(spec.not_after, root_.not_after());
+  spec.uri_sans = {"spiffe://" + options_.trust_domain};
+  ASSIGN_OR_RETURN(auto certificate, crypto::SignCertificate(spec, key.public_key(), &root_, root_key), "sign");
+  RETURN_IF_ERROR(files.WriteKey(kIntermediate, key), "store the intermediate");
+  RETURN_IF_ERROR(files.WriteCertificate(kIntermediate, certificate), "store the intermediate");
+  return std::make_shared<const Signer>(Signer{std::move(certificate), std::move(key)});
+}
+
+Result<void> Authority::Refresh(Time now) {
+  if (!Due(signer()->certificate, now)) return {};
+  ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "renew the intermediate");
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(signers_, [&](const auto& signer) { return signer->certificate.not_after() <= now; });
+  signers_.push_back(std::move(made));
+  return {};
+}
+
+std::shared_ptr<const Signer> Authority::signer() const {
+  const std::scoped_lock lock(mutex_);
+  return signers_.back();
+}
+
+Result<std::vector<crypto::Certificate>> Authority::Sign(const RecordedGrant& grant) const {
+  std::vector<std::shared_ptr<const Signer>> signers;
+  {
+    const std::scoped_lock lock(mutex_);
+    signers = signers_;
+  }
+  // The bytes name their issuer; the intermediate may have been renewed since they were recorded.
+  for (auto it = signers.rbegin(); it != signers.rend(); ++it) {
+    ASSIGN_OR_RETURN(const Bytes signature,
+                     (*it)->key.Sign(crypto::SignatureScheme::kEcdsa, crypto::HashAlg::kSha256, grant.tbs()), "sign");
+    ASSIGN_OR_RETURN(auto leaf, crypto::AssembleCertificate(grant.tbs(), signature), "assemble");
+    if (!leaf.NamesIssuer((*it)->certificate)) continue;
+    return std::vector<crypto::Certificate>{std::move(leaf), (*it)->certificate};
+  }
+  return Fail(Code::kUnavailable, "the intermediate that was to sign is gone",
+              {.name = "authority-expired", .advice = "The agent asks again by itself."});
+}
+
+Result<ServerIdentity> Authority::MakeServerIdentity(Time now, Duration life) const {
+  const AuthorityFiles files(options_.directory);
+  ASSIGN_OR_RETURN(const auto authority_key, files.ReadKey(kAuthority), "issuer authority");
+  ASSIGN_OR_RETURN(const auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256), "make a server key");
+  ASSIGN_OR_RETURN(const auto certificate,
+                   crypto::SignCertificate({.serial = crypto::RandomSerial(),
+                                            .common_name = "lodekey issuer",
+                                            .organization = {},
+                                            .not_before = now - kBackdate,
+                                            .not_after = std::min(now + life, authority_.not_after()),
+                                            .uri_sans = {fmt::format("spiffe://{}/lodekey/issuer", options_.trust_domain)},
+                                            .server_auth = true},
+                                           key.public_key(), &authority_, authority_key),
+                   "sign the server certificate");
+  ASSIGN_OR_RETURN(const crypto::Secret pem, key.ToPem(), "encode the server key");
+  return ServerIdentity{.key_pem = std::string(AsText(pem.Reveal())),
+                        .chain_pem = certificate.ToPem() + authority_.ToPem(),
+                        .not_after = certificate.not_after()};
+}
+
+std::string Authority::Pin() const { return "sha256:" + ToHex(authority_.key().spki_sha256()); }
+
+bool Authority::HasRootKey() const { return AuthorityFiles(options_.directory).HasKey(kRoot); }
+
+Result<crypto::Ed25519Key> Authority::OpenAuditKey() const {
+  ASSIGN_OR_RETURN(const crypto::Secret seed, AuthorityFiles(options_.directory).ReadSeed(kAudit), "audit key");
+  return crypto::Ed25519Key::FromSeed(seed);
+}
+
+Result<crypto::Secret> Authority::OpenChallengeKey() const {
+  return AuthorityFiles(options_.directory).ReadSeed(kChallenge);
+}
+
+}  // namespace lodekey::issuer

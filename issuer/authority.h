@@ -1,0 +1,84 @@
+// The certificate authorities of an issuer: the SVID root with its short-lived intermediate, and apart from it the
+// issuer authority, whose public key agents pin and which signs only the issuer's own server certificate.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/certificate.h"
+#include "crypto/ed25519.h"
+#include "crypto/private_key.h"
+#include "crypto/secret.h"
+#include "issuer/grant.h"
+
+namespace lodekey::issuer {
+
+struct AuthorityOptions {
+  std::string directory;          // of keys and certificates, 0700
+  std::string trust_domain;
+  Duration node_ttl = {};
+  Duration intermediate_ttl = {};
+  Duration root_ttl = {};
+};
+
+struct ServerIdentity {
+  std::string key_pem;            // secret: given to the TLS library, nowhere else
+  std::string chain_pem;          // server certificate, then the authority's
+  Time not_after;
+};
+
+// An intermediate that may sign: certificate and key.
+struct Signer {
+  crypto::Certificate certificate;
+  crypto::PrivateKey key;
+};
+
+// Thread-safe.
+class Authority {
+ public:
+  // Makes root, issuer authority, audit key and challenge key in an empty directory. kConflict ("already-initialised")
+  // when there is a root already: nothing is overwritten.
+  static Result<void> Initialise(const AuthorityOptions& options, Time now);
+
+  // Reads what Initialise made. kNotFound ("not-initialised"); kUntrusted ("authority-corrupt") when key and
+  // certificate do not belong together.
+  static Result<std::unique_ptr<Authority>> Open(AuthorityOptions options, Time now);
+
+  // Renews the intermediate at half its life; call now and then. Without the root's key on this host it fails
+  // (kNotFound, "root-key-absent") once the intermediate is due.
+  Result<void> Refresh(Time now);
+
+  // Signs exactly what was recorded, with the intermediate it names. Returns the chain, leaf first, without the root.
+  Result<std::vector<crypto::Certificate>> Sign(const RecordedGrant& grant) const;
+
+  // A server certificate for a fresh key, good for `life`.
+  Result<ServerIdentity> MakeServerIdentity(Time now, Duration life) const;
+
+  std::shared_ptr<const Signer> signer() const;       // the current intermediate
+  const crypto::Certificate& root() const { return root_; }
+  const crypto::Certificate& issuer_authority() const { return authority_; }
+  std::string Pin() const;                            // "sha256:<hex>" of the issuer authority's key
+  bool HasRootKey() const;
+  uint64_t bundle_sequence() const { return 1; }
+  const AuthorityOptions& options() const { return options_; }
+
+  Result<crypto::Ed25519Key> OpenAuditKey() const;
+  Result<crypto::Secret> OpenChallengeKey() const;
+
+ private:
+  Authority(AuthorityOptions options, crypto::Certificate root, crypto::Certificate authority);
+  Result<void> LoadOrMakeIntermediate(Time now);
+  Result<std::shared_ptr<const Signer>> MakeIntermediate(Time now) const;
+
+  AuthorityOptions options_;
+  crypto::Certificate root_;
+  crypto::Certificate authority_;
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const Signer>> signers_;  // newest last; earlier ones until they expire
+};
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,68 @@
+#include "issuer/authority_files.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "crypto/encoding.h"
+#include "platform/file.h"
+
+namespace lodekey::issuer {
+namespace {
+
+constexpr size_t kMaxFile = 65536;
+constexpr size_t kSeedSize = 32;
+
+Result<crypto::Secret> ReadSecretFile(const std::string& path) {
+  ASSIGN_OR_RETURN(Bytes bytes, platform::ReadFile(path, kMaxFile), "read a key");
+  crypto::Secret secret = crypto::Secret::Copy(bytes);
+  crypto::WipeBytes(bytes);
+  return secret;
+}
+
+}  // namespace
+
+std::string AuthorityFiles::Path(std::string_view name, std::string_view extension) const {
+  return fmt::format("{}/{}.{}", directory_, name, extension);
+}
+
+bool AuthorityFiles::HasKey(std::string_view name) const { return std::filesystem::exists(Path(name, "key")); }
+bool AuthorityFiles::HasCertificate(std::string_view name) const { return std::filesystem::exists(Path(name, "crt")); }
+
+Result<crypto::PrivateKey> AuthorityFiles::ReadKey(std::string_view name) const {
+  ASSIGN_OR_RETURN(const crypto::Secret pem, ReadSecretFile(Path(name, "key")), "private key");
+  return crypto::PrivateKey::FromPem(pem);
+}
+
+Result<crypto::Certificate> AuthorityFiles::ReadCertificate(std::string_view name) const {
+  ASSIGN_OR_RETURN(const std::string pem, platform::ReadTextFile(Path(name, "crt"), kMaxFile), "certificate");
+  return crypto::Certificate::FromPem(pem);
+}
+
+Result<void> AuthorityFiles::WriteKey(std::string_view name, const crypto::PrivateKey& key) const {
+  ASSIGN_OR_RETURN(const crypto::Secret pem, key.ToPem(), "encode a key");
+  return platform::WriteFileAtomically(Path(name, "key"), pem.Reveal(), 0600);
+}
+
+Result<void> AuthorityFiles::WriteCertificate(std::string_view name, const crypto::Certificate& certificate) const {
+  return platform::WriteFileAtomically(Path(name, "crt"), AsBytes(certificate.ToPem()), 0644);
+}
+
+Result<crypto::Secret> AuthorityFiles::ReadSeed(std::string_view name) const {
+  ASSIGN_OR_RETURN(const crypto::Secret text, ReadSecretFile(Path(name, "key")), "key");
+  ASSIGN_OR_RETURN(Bytes seed, crypto::ParseBase64(AsText(text.Reveal()), kSeedSize), Path(name, "key"));
+  crypto::Secret secret = crypto::Secret::Copy(seed);
+  crypto::WipeBytes(seed);
+  if (secret.size() != kSeedSize) {
+    return Fail(Code::kUntrusted, fmt::format("{} does not hold {} bytes", Path(name, "key"), kSeedSize),
+                {.name = "authority-corrupt", .advice = "Restore the file from a backup."});
+  }
+  return secret;
+}
+
+Result<void> AuthorityFiles::WriteSeed(std::string_view name, const crypto::Secret& seed) const {
+  const crypto::Secret text = crypto::Secret::Copy(AsBytes(crypto::ToBase64(seed.Reveal())));
+  return platform::WriteFileAtomically(Path(name, "key"), text.Reveal(), 0600);
+}
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,57 @@
+#include "issuer/commit_queue.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace lodekey::issuer {
+
+CommitQueue::CommitQueue(RunBatch run) : run_(std::move(run)), thread_([this] { Work(); }) {}
+
+CommitQueue::~CommitQueue() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  arrived_.notify_one();
+  thread_.join();
+}
+
+void CommitQueue::Push(QueuedChange change) {
+  std::string refusal;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closing_ && queue_.size() < kCapacity) {
+      queue_.push_back(std::move(change));
+    } else {
+      refusal = closing_ ? "store-closed" : "store-busy";
+    }
+  }
+  if (refusal.empty()) {
+    arrived_.notify_one();
+    return;
+  }
+  change.done(Fail(Code::kUnavailable, fmt::format("{} changes wait already", kCapacity),
+                   {.name = refusal, .advice = "Try again."}));
+}
+
+std::vector<QueuedChange> CommitQueue::TakeBatch() {
+  std::unique_lock lock(mutex_);
+  arrived_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+  const auto end = queue_.begin() + static_cast<ptrdiff_t>(std::min(queue_.size(), kMaxBatch));
+  std::vector<QueuedChange> batch(std::move_iterator(queue_.begin()), std::move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  return batch;
+}
+
+void CommitQueue::Work() {
+  while (true) {
+    std::vector<QueuedChange> batch = TakeBatch();
+    if (batch.empty()) return;  // closing, and nothing is left
+    run_(std::move(batch));
+  }
+}
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,32 @@
+// Open connections of nodes, so that one can be closed when its node is removed.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "issuer/node_record.h"
+
+namespace lodekey::issuer {
+
+// Thread-safe. Knows the last connection of each node.
+class Connections {
+ public:
+  // `peer` as gRPC names it: "ipv4:192.0.2.1:40000" or "ipv6:%5B2001:db8::1%5D:40000".
+  void Note(const NodeId& node, const std::string& peer);
+
+  // Shuts the node's connection down; returns whether one was found. gRPC has no call for it, so the socket is found
+  // among this process's descriptors by its peer address, and shut down through a duplicate: the descriptor cannot
+  // become another connection in between.
+  bool Close(const NodeId& node);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<NodeId, std::string> peers_;
+};
+
+// The address part of a gRPC peer name, for limits by source: "192.0.2.1"; an IPv6 address by its /64.
+std::string SourceOf(std::string_view grpc_peer);
+
+}  // namespace lodekey::issuer

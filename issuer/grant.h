@@ -1,0 +1,74 @@
+// The way of a credential, in types: a Grant exists only because a Verdict accepted and a Decision allowed; a
+// RecordedGrant only because its Grant is durable in store and audit log; Authority::Sign takes only a RecordedGrant.
+// So "issued without verification" and "issued without a record" do not compile (tests/architecture shows it).
+#pragma once
+
+#include <string>
+
+#include "attest/verdict.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/public_key.h"
+#include "issuer/store.h"
+
+namespace lodekey::issuer {
+
+class Authority;
+
+// What the policy said of a judged node. Made from a Verdict alone.
+class Decision {
+ public:
+  // The standing a node has after `verdict`, and whether credentials may be issued on it.
+  static Decision After(const attest::Verdict& verdict);
+
+  bool allowed() const { return allowed_; }
+  Standing standing() const { return standing_; }
+  // Whether the node's standing changes at all: a refused message changes nothing.
+  bool binding() const { return binding_; }
+
+ private:
+  Decision() = default;
+  bool allowed_ = false;
+  bool binding_ = false;
+  Standing standing_ = Standing::kRefused;
+};
+
+struct NodeCertificateRequest {
+  NodeId node;
+  crypto::PublicKey key;         // from the certified public area
+  Time evidence_time;            // notAfter is counted from it
+  Time now;
+};
+
+// What will be signed, byte for byte.
+class Grant {
+ public:
+  // kDenied when the decision does not allow it; kUnavailable ("authority-expired") when the signing CA has expired.
+  static Result<Grant> ForNode(const Decision& decision, const NodeCertificateRequest& request,
+                               const Authority& authority);
+
+  const CredentialRecord& record() const { return record_; }
+  const Bytes& tbs() const { return tbs_; }
+
+ private:
+  Grant() = default;
+  CredentialRecord record_;
+  Bytes tbs_;
+};
+
+// A grant whose serial, digest and audit line will survive a power cut.
+class RecordedGrant {
+ public:
+  // Reads back what was committed: kNotFound when the serial was not recorded, kConflict when it was voided or other
+  // bytes were recorded under it. Works for a fresh grant and for one whose reply was lost.
+  static Result<RecordedGrant> Recall(Store& store, ByteView serial, ByteView tbs);
+
+  const Bytes& tbs() const { return tbs_; }
+
+ private:
+  RecordedGrant() = default;
+  Bytes tbs_;
+};
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,171 @@
+#include "issuer/inventory.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "issuer/audit_record.h"
+#include "issuer/node_limits.h"
+
+namespace lodekey::issuer {
+namespace {
+
+constexpr size_t kShortestPrefix = 8;
+
+std::string IdOf(const Context& context, const std::string& name) {
+  const std::string prefix = fmt::format("spiffe://{}/node/", context.config.trust_domain);
+  return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+}
+
+bool IsHexText(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+std::unexpected<Error> NotFound(const std::string& name) {
+  return Fail(Code::kNotFound, fmt::format("there is no node '{}'", name),
+              {.name = "node-not-found", .advice = "List the nodes with: lodekey node list"});
+}
+
+// A prefix names a node when exactly one id begins with it.
+Result<std::optional<NodeRecord>> FindByPrefix(View& view, const std::string& prefix) {
+  ASSIGN_OR_RETURN(auto found, view.ListNodes(prefix, 2), "find the node");
+  std::erase_if(found, [&](const NodeRecord& record) { return !record.id.starts_with(prefix); });
+  if (found.size() > 1) {
+    return Fail(Code::kConflict, fmt::format("more than one node begins with '{}'", prefix),
+                {.name = "node-ambiguous", .advice = "Give more digits of the node's id."});
+  }
+  if (found.empty()) return std::optional<NodeRecord>();
+  return std::optional(std::move(found.front()));
+}
+
+std::string JoinLabels(const std::map<std::string, std::string>& labels) {
+  std::string text;
+  for (const auto& [name, value] : labels) text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, value);
+  return text;
+}
+
+tpm::PcrMask ApprovableMask(const NodeRecord& record, tpm::PcrMask asked) {
+  if (asked != 0) return asked;
+  constexpr tpm::PcrMask kIma = 1U << 10;
+  const uint8_t ledger = record.enrolment ? record.enrolment->ledger_pcr : 0xff;
+  const tpm::PcrMask own = ledger < tpm::kPcrCount ? 1U << ledger : 0;
+  return record.last_pcrs.mask() & ~kIma & ~own;
+}
+
+}  // namespace
+
+Result<NodeRecord> Inventory::Find(const std::string& name) const {
+  const std::string id = IdOf(context_, name);
+  std::optional<NodeRecord> record;
+  RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
+    if (IsKeyHash(id)) {
+      ASSIGN_OR_RETURN(record, view.FindNodeByEk(id), "find the node");
+    } else if (id.size() >= kShortestPrefix && id.size() < 64 && IsHexText(id)) {
+      ASSIGN_OR_RETURN(record, FindByPrefix(view, id), "find the node");
+    }
+    return {};
+  }),
+                  "inventory");
+  if (!record) return NotFound(name);
+  return *std::move(record);
+}
+
+Result<void> Inventory::Commit(const NodeRecord& record, const std::string& audit) const {
+  RETURN_IF_ERROR(context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
+    RETURN_IF_ERROR(transaction.PutNode(record), "store the node");
+    transaction.Audit(audit);
+    return {};
+  }),
+                  "inventory");
+  return {};
+}
+
+Result<ChangedNode> Inventory::Allow(const std::string& ek_hash, const std::map<std::string, std::string>& labels,
+                                     const std::string& actor) const {
+  if (!IsKeyHash(ek_hash)) {
+    return Fail(Code::kInvalidArgument, fmt::format("'{}' is not the hash of an endorsement key", ek_hash),
+                {.name = "ek-hash-invalid", .advice = "Give the 64 lower-case hex digits that 'lodekey ek' prints on the host."});
+  }
+  const auto existing = Find(ek_hash);
+  if (!existing && existing.error().Name() != "node-not-found") return std::unexpected(existing.error());
+  const Time now = context_.now();
+  NodeRecord record = existing ? *existing : NodeRecord{.id = ek_hash, .created = now, .ek_hashes = {ek_hash}};
+  const bool barred = record.standing == Standing::kRemoved || record.standing == Standing::kQuarantined;
+  if (existing && !barred && (labels.empty() || labels == record.labels)) return ChangedNode{.changed = false, .record = std::move(record)};
+  if (barred) {
+    record.standing = Standing::kAllowed;
+    record.nonces.clear();
+  }
+  if (!labels.empty()) record.labels = labels;
+  record.updated = now;
+  RETURN_IF_ERROR(CheckNodeRecord(record), "allow the node");
+  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "node.allowed", .actor = actor, .node = record.id, .detail = JoinLabels(record.labels)}, now)),
+                  "allow the node");
+  return ChangedNode{.changed = true, .record = std::move(record)};
+}
+
+Result<ChangedNode> Inventory::Remove(const std::string& name, const std::string& actor) const {
+  ASSIGN_OR_RETURN(NodeRecord record, Find(name), "remove the node");
+  if (record.standing == Standing::kRemoved) return ChangedNode{.changed = false, .record = std::move(record)};
+  const Time now = context_.now();
+  record.standing = Standing::kRemoved;
+  record.nonces.clear();
+  record.updated = now;
+  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "node.removed", .actor = actor, .node = record.id}, now)), "remove the node");
+  return ChangedNode{.changed = true, .record = std::move(record)};
+}
+
+Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, tpm::PcrMask asked, bool replace, const std::string& actor) const {
+  ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve PCRs");
+  const tpm::PcrMask mask = ApprovableMask(record, asked);
+  const tpm::PcrMask missing = mask & ~record.last_pcrs.mask();
+  if (mask == 0 || missing != 0) {
+    return Fail(Code::kNotFound, fmt::format("the node has shown no value for PCR {}", mask == 0 ? "0-23" : tpm::FormatPcrMask(missing)),
+                {.name = "pcr-not-shown", .advice = "Let the node attest first: lodekey attest"});
+  }
+  ApprovedPcrs result;
+  const Time now = context_.now();
+  for (const auto& [pcr, value] : record.last_pcrs.values) {
+    if ((mask >> pcr & 1) == 0) continue;
+    result.approved.push_back({.group = record.Group(), .bank = record.last_pcrs.alg, .pcr = pcr, .value = value, .approved = now, .approved_by = actor});
+    // The operator accepts this boot as it now is.
+    if (record.enrolment) record.enrolment->static_pcrs.values[pcr] = value;
+  }
+  record.updated = now;
+  const std::string audit = OperatorRecord({.event = "pcrs.approved", .actor = actor, .node = record.id,
+                                            .detail = fmt::format("group {}: {}:{}{}", record.Group(), crypto::HashName(record.last_pcrs.alg),
+                                                                  tpm::FormatPcrMask(mask), replace ? ", replacing" : "")}, now);
+  RETURN_IF_ERROR(context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
+    ASSIGN_OR_RETURN(const auto known, transaction.ListReferences(record.Group()), "references");
+    for (const ReferencePcr& reference : known) {
+      const bool stale = replace && reference.bank == record.last_pcrs.alg && (mask >> reference.pcr & 1) != 0;
+      if (stale) RETURN_IF_ERROR(transaction.DeleteReference(reference), "references");
+    }
+    for (const ReferencePcr& reference : result.approved) RETURN_IF_ERROR(transaction.PutReference(reference), "references");
+    RETURN_IF_ERROR(transaction.PutNode(record), "store the node");
+    transaction.Audit(audit);
+    return {};
+  }),
+                  "approve PCRs");
+  result.changed = true;
+  result.record = std::move(record);
+  return result;
+}
+
+Result<ChangedNode> Inventory::ApproveAk(const std::string& name, const std::string& actor) const {
+  ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve the attestation key");
+  if (!record.pending_ak) {
+    if (!record.approved_ak.empty()) return ChangedNode{.changed = false, .record = std::move(record)};
+    return Fail(Code::kNotFound, "no other attestation key waits for approval on this node",
+                {.name = "no-pending-ak", .advice = "Let the host try to enrol first; its refusal shows the key."});
+  }
+  const Time now = context_.now();
+  record.approved_ak = record.pending_ak->ak_name;
+  record.pending_ak.reset();
+  record.updated = now;
+  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "ak.approved", .actor = actor, .node = record.id, .detail = ToHex(record.approved_ak)}, now)),
+                  "approve the attestation key");
+  return ChangedNode{.changed = true, .record = std::move(record)};
+}
+
+}  // namespace lodekey::issuer

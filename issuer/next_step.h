@@ -1,0 +1,17 @@
+// What every reply ends with: the nonce for the next evidence, and what else a node should know.
+#pragma once
+
+#include "issuer/context.h"
+#include "issuer/node_record.h"
+#include "lodekey/node/v1/node_service.pb.h"
+
+namespace lodekey::issuer {
+
+// Gives the node a fresh nonce and drops what is expired or too many (two unused, and the last used, stay).
+lodekey::node::v1::NextStep OfferNextStep(const Context& context, NodeRecord& record, Time now);
+
+lodekey::node::v1::Bundle BundleOf(const Authority& authority);
+lodekey::node::v1::AuditHead HeadOf(const crypto::ChainHead& head);
+lodekey::node::v1::NodeIdentity IdentityOf(const std::vector<crypto::Certificate>& chain);
+
+}  // namespace lodekey::issuer

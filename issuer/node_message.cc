@@ -1,0 +1,61 @@
+#include "issuer/node_message.h"
+
+#include <fmt/format.h>
+
+#include "attest/codec.h"
+
+namespace lodekey::issuer {
+namespace {
+
+namespace admin = lodekey::admin::v1;
+
+void EncodeEnrolment(const Enrolment& enrolment, admin::Node& message) {
+  message.set_assurance(enrolment.assurance);
+  message.set_evidence_unix_ms(enrolment.evidence_time.time_since_epoch().count());
+  message.set_not_after_unix_ms(enrolment.not_after.time_since_epoch().count());
+  message.set_serial(attest::ToField(enrolment.serial));
+  const auto ak = tpm::PublicArea::Parse(enrolment.ak_public);
+  if (ak) message.set_ak_name(attest::ToField(ak->name()));
+  message.set_firmware_version(enrolment.firmware_version);
+  message.set_reset_count(enrolment.clock.reset_count);
+  message.set_restart_count(enrolment.clock.restart_count);
+  message.set_boot_log_digest(attest::ToField(enrolment.boot_log_digest));
+  message.set_ima_bytes(enrolment.ima_bytes);
+}
+
+}  // namespace
+
+admin::PcrValue EncodePcrValue(crypto::HashAlg bank, uint8_t pcr, ByteView value) {
+  admin::PcrValue message;
+  message.set_bank(std::string(crypto::HashName(bank)));
+  message.set_pcr(pcr);
+  message.set_value(attest::ToField(value));
+  return message;
+}
+
+Result<admin::Node> EncodeNode(Context& context, const NodeRecord& record) {
+  admin::Node message;
+  message.set_id(record.id);
+  message.set_spiffe_id(fmt::format("spiffe://{}/node/{}", context.config.trust_domain, record.id));
+  message.set_standing(std::string(StandingName(record.standing)));
+  message.mutable_labels()->insert(record.labels.begin(), record.labels.end());
+  message.set_group(record.Group());
+  for (const std::string& hash : record.ek_hashes) message.add_ek_hashes(hash);
+  message.set_created_unix_ms(record.created.time_since_epoch().count());
+  message.set_last_seen_unix_ms(record.last_seen.time_since_epoch().count());
+  if (record.enrolment) EncodeEnrolment(*record.enrolment, message);
+  if (record.pending_ak) message.set_pending_ak_name(attest::ToField(record.pending_ak->ak_name));
+  for (const auto& [pcr, value] : record.last_pcrs.values) *message.add_pcrs() = EncodePcrValue(record.last_pcrs.alg, pcr, value);
+  if (!record.last_verdict.empty() && !message.mutable_last_verdict()->ParseFromString(record.last_verdict)) {
+    return Fail(Code::kInternal, "the stored verdict does not parse");
+  }
+  RETURN_IF_ERROR(context.store.Read([&](View& view) -> Result<void> {
+    ASSIGN_OR_RETURN(const auto references, view.ListReferences(record.Group()), "references");
+    for (const ReferencePcr& reference : references) *message.add_references() = EncodePcrValue(reference.bank, reference.pcr, reference.value);
+    return {};
+  }),
+                  "references");
+  return message;
+}
+
+}  // namespace lodekey::issuer

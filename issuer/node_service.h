@@ -1,0 +1,17 @@
+// The gRPC face of enrolment and attestation: translation only.
+#pragma once
+
+#include <memory>
+
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/service_type.h>
+
+#include "issuer/connections.h"
+#include "issuer/context.h"
+#include "issuer/rate_limit.h"
+
+namespace lodekey::issuer {
+
+std::unique_ptr<grpc::Service> MakeNodeService(Context& context, RateLimit& limit, Connections& connections);
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,65 @@
+#include "issuer/peer_node.h"
+
+#include <fmt/format.h>
+
+namespace lodekey::issuer {
+namespace {
+
+std::unexpected<Error> NotANode() {
+  return Fail(Code::kUntrusted, "the peer's certificate is not a node certificate of this issuer",
+              {.name = "peer-certificate", .advice = "The agent enrols again by itself."});
+}
+
+Result<NodeId> NodeIdOf(const Context& context, const crypto::Certificate& certificate) {
+  const auto uris = certificate.UriSans();
+  const std::string prefix = fmt::format("spiffe://{}/node/", context.config.trust_domain);
+  if (uris.size() != 1 || !uris.front().starts_with(prefix)) return NotANode();
+  return uris.front().substr(prefix.size());
+}
+
+Result<void> CheckStanding(const NodeRecord& record) {
+  const auto denied = [](std::string text, std::string name, std::string advice) {
+    return Fail(Code::kDenied, std::move(text), {.name = std::move(name), .advice = std::move(advice)});
+  };
+  switch (record.standing) {
+    case Standing::kActive:
+    case Standing::kRefused: return {};
+    case Standing::kRemoved:
+      return denied("the node was removed", "node-removed", "On the issuer, if it is to come back: lodekey node allow " + record.id);
+    case Standing::kQuarantined:
+      return denied("the node is quarantined", "node-quarantined", "On the issuer: lodekey explain --node " + record.id);
+    case Standing::kAllowed: break;
+  }
+  return denied("the node is not enrolled", "node-not-enrolled", "The agent enrols again by itself.");
+}
+
+}  // namespace
+
+Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate, Time now) {
+  ASSIGN_OR_RETURN(const NodeId id, NodeIdOf(context, certificate), "identify the peer");
+  std::optional<NodeRecord> record;
+  std::optional<CredentialRecord> credential;
+  RETURN_IF_ERROR(context.store.Read([&](View& view) -> Result<void> {
+    ASSIGN_OR_RETURN(record, view.FindNode(id), "find the node");
+    ASSIGN_OR_RETURN(credential, view.FindCredential(certificate.serial()), "find the certificate");
+    return {};
+  }),
+                  "identify the peer");
+  if (!record || !credential || credential->node != id || credential->state != CredentialState::kIssued) return NotANode();
+  RETURN_IF_ERROR(CheckStanding(*record), "identify the peer");
+  if (!record->enrolment) return NotANode();
+  if (now >= credential->not_after) {
+    return Fail(Code::kUntrusted, "the peer's certificate has expired", {.name = "peer-expired", .advice = "The agent enrols again by itself."});
+  }
+  ASSIGN_OR_RETURN(tpm::PublicArea ak, tpm::PublicArea::Parse(record->enrolment->ak_public), "node record");
+  ASSIGN_OR_RETURN(tpm::PublicArea node_key, tpm::PublicArea::Parse(record->enrolment->node_key_public), "node record");
+  if (!(node_key.key() == certificate.key())) return NotANode();
+  attest::Subject subject{.trust_domain = context.config.trust_domain,
+                          .node_id = id,
+                          .group = record->Group(),
+                          .ak = std::move(ak),
+                          .node_key = std::move(node_key)};
+  return PeerNode{.record = *std::move(record), .subject = std::move(subject)};
+}
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,20 @@
+// From a TLS peer to the node it is, checked on every call: expiry, serial, key and standing.
+#pragma once
+
+#include "attest/appraisal.h"
+#include "crypto/certificate.h"
+#include "issuer/context.h"
+#include "issuer/node_record.h"
+
+namespace lodekey::issuer {
+
+struct PeerNode {
+  NodeRecord record;
+  attest::Subject subject;
+};
+
+// The handshake proved the private key of `certificate`. The certificate's signature need not be checked again: its
+// serial must be one that was issued to this node, and its key the node key that the TPM certified.
+Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate, Time now);
+
+}  // namespace lodekey::issuer

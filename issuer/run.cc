@@ -1,0 +1,102 @@
+#include "issuer/run.h"
+
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "crypto/tls_policy.h"
+#include "issuer/audit_log.h"
+#include "issuer/context.h"
+#include "issuer/server.h"
+#include "issuer/sqlite_store.h"
+#include "platform/clock.h"
+#include "platform/file.h"
+#include "platform/log.h"
+#include "platform/process.h"
+
+namespace lodekey::issuer {
+namespace {
+
+constexpr Duration kHousekeeping = std::chrono::seconds(60);
+
+AuthorityOptions AuthorityOptionsOf(const IssuerConfig& config) {
+  return {.directory = config.state_dir + "/ca",
+          .trust_domain = config.trust_domain,
+          .node_ttl = config.node_ttl,
+          .intermediate_ttl = config.intermediate_ttl,
+          .root_ttl = config.root_ttl};
+}
+
+// Everything that lives as long as the issuer, in the order in which it is opened.
+struct Parts {
+  platform::UniqueFd lock;
+  std::unique_ptr<Authority> authority;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<ChallengeSealer> sealer;
+  attest::VendorRoots roots;
+};
+
+Result<Parts> Open(const IssuerConfig& config) {
+  Parts parts;
+  ASSIGN_OR_RETURN(parts.lock, platform::LockFile(config.state_dir + "/lock"), "state directory");
+  ASSIGN_OR_RETURN(parts.authority, Authority::Open(AuthorityOptionsOf(config), platform::Now()), "authorities");
+  ASSIGN_OR_RETURN(auto audit_key, parts.authority->OpenAuditKey(), "audit key");
+  ASSIGN_OR_RETURN(auto audit, AuditLog::Open(config.state_dir + "/audit.jsonl", std::move(audit_key)), "audit log");
+  ASSIGN_OR_RETURN(parts.store, OpenSqliteStore({.path = config.state_dir + "/issuer.db", .trust_domain = config.trust_domain}, std::move(audit)), "database");
+  ASSIGN_OR_RETURN(auto challenge_key, parts.authority->OpenChallengeKey(), "challenge key");
+  parts.sealer = std::make_unique<ChallengeSealer>(std::move(challenge_key), config.trust_domain);
+  ASSIGN_OR_RETURN(parts.roots.hardware, LoadRoots(config.vendor_roots), "vendor roots");
+  ASSIGN_OR_RETURN(parts.roots.emulators, LoadRoots(config.emulator_roots), "emulator roots");
+  return parts;
+}
+
+void KeepHouse(const Parts& parts) {
+  const Time now = platform::Now();
+  if (const auto refreshed = parts.authority->Refresh(now); !refreshed) {
+    platform::LogEvent(platform::LogLevel::kError, "the intermediate could not be renewed",
+                       {{"reason", refreshed.error().text}, {"advice", refreshed.error().advice}});
+  }
+  const auto expired = parts.store->CommitAndWait([&](Transaction& transaction) -> Result<void> {
+    RETURN_IF_ERROR(transaction.Expire(now), "expire");
+    return {};
+  });
+  if (!expired) platform::LogEvent(platform::LogLevel::kError, "housekeeping failed", {{"reason", expired.error().text}});
+}
+
+}  // namespace
+
+Result<void> Run(const IssuerConfig& config) {
+  ASSIGN_OR_RETURN(platform::SignalWaiter signals, platform::SignalWaiter::Create(), "signals");
+  RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
+  ASSIGN_OR_RETURN(Parts parts, Open(config), "open the issuer");
+  Context context{.config = config, .store = *parts.store, .authority = *parts.authority, .sealer = *parts.sealer,
+                  .roots = std::move(parts.roots), .now = platform::Now};
+  ASSIGN_OR_RETURN(const auto server, Server::Start(context), "start the issuer");
+  platform::LogEvent(platform::LogLevel::kInfo, "lodekey-issuer is serving",
+                     {{"trust_domain", config.trust_domain}, {"listen", fmt::format("{}:{}", config.listen.host, server->port())},
+                      {"admin_socket", config.admin_socket}, {"pin", parts.authority->Pin()}});
+  platform::NotifyReady("serving");
+  for (;;) {
+    const auto signal = signals.Wait(kHousekeeping);
+    if (signal == SIGTERM || signal == SIGINT) break;
+    KeepHouse(parts);
+  }
+  platform::NotifyStopping();
+  platform::LogEvent(platform::LogLevel::kInfo, "lodekey-issuer stops");
+  return {};
+}
+
+Result<Initialised> Init(const IssuerConfig& config) {
+  RETURN_IF_ERROR(platform::MakeDirectory(config.state_dir, 0700), "state directory");
+  RETURN_IF_ERROR(Authority::Initialise(AuthorityOptionsOf(config), platform::Now()), "authorities");
+  ASSIGN_OR_RETURN(const Parts parts, Open(config), "open what was made");
+  ASSIGN_OR_RETURN(const auto audit_key, parts.authority->OpenAuditKey(), "audit key");
+  return Initialised{.pin = parts.authority->Pin(), .audit_key = ToHex(audit_key.public_key())};
+}
+
+Result<void> Check(const IssuerConfig& config) {
+  RETURN_IF_ERROR(Open(config), "check");
+  return {};
+}
+
+}  // namespace lodekey::issuer

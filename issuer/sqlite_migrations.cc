@@ -1,0 +1,196 @@
+#include "issuer/sqlite_migrations.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace lodekey::issuer {
+namespace {
+
+// Element n leads from version n to n + 1. An element that was released is never changed.
+//
+// Times are milliseconds since 1970. audit_mark has two rows: "head" after the last line that was
+// given out, "durable" up to where the audit log's file was known to be durable when the row was
+// written; audit_outbox holds the lines between the two.
+constexpr std::array kSteps = {R"(
+  CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE audit_mark (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    hash BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO audit_mark VALUES ('head', 0, zeroblob(32)), ('durable', 0, zeroblob(32));
+
+  CREATE TABLE audit_outbox (
+    seq INTEGER PRIMARY KEY,
+    line TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE node (
+    id TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    standing TEXT NOT NULL,
+    state BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE ek (
+    hash TEXT PRIMARY KEY,
+    node TEXT NOT NULL REFERENCES node (id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX ek_node ON ek (node);
+
+  CREATE TABLE challenge (
+    id BLOB PRIMARY KEY,
+    expires INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX challenge_expires ON challenge (expires);
+
+  CREATE TABLE reference_pcr (
+    node_group TEXT NOT NULL,
+    bank TEXT NOT NULL,
+    pcr INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    approved INTEGER NOT NULL,
+    approved_by TEXT NOT NULL,
+    PRIMARY KEY (node_group, bank, pcr, value)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE log (
+    digest BLOB PRIMARY KEY,
+    content BLOB NOT NULL,
+    stored INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE ima (
+    node TEXT NOT NULL REFERENCES node (id),
+    start INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (node, start)
+  ) STRICT;
+
+  CREATE TABLE credential (
+    serial BLOB PRIMARY KEY,
+    node TEXT NOT NULL REFERENCES node (id),
+    spiffe_id TEXT NOT NULL,
+    not_before INTEGER NOT NULL,
+    not_after INTEGER NOT NULL,
+    tbs_digest BLOB NOT NULL,
+    evidence_time INTEGER NOT NULL,
+    audit_seq INTEGER NOT NULL,
+    voided INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX credential_node ON credential (node, audit_seq);
+  CREATE INDEX credential_audit_seq ON credential (audit_seq);
+  CREATE INDEX credential_voided ON credential (not_after) WHERE voided <> 0;
+)"};
+
+std::unexpected<Error> Foreign(std::string text) {
+  return Fail(
+      Code::kConflict, std::move(text),
+      {.name = "database-foreign",
+       .advice = "Name this issuer's own database file, or a new one, in the configuration."});
+}
+
+std::unexpected<Error> Corrupt(std::string text) {
+  return Fail(Code::kUntrusted, std::move(text),
+              {.name = "database-corrupt", .advice = "Restore the database from a backup."});
+}
+
+Result<uint64_t> ReadNumber(Database& database, std::string_view sql) {
+  ASSIGN_OR_RETURN(Query query, database.Prepare(sql), "prepare");
+  ASSIGN_OR_RETURN(const bool row, query.Step(), "read");
+  if (!row) return Corrupt(fmt::format("nothing answers {}", sql));
+  return query.Unsigned(0);
+}
+
+// The version, 0 for an empty file.
+Result<uint64_t> IdentifyDatabase(Database& database) {
+  ASSIGN_OR_RETURN(const uint64_t application, ReadNumber(database, "PRAGMA application_id"),
+                   "read whose it is");
+  ASSIGN_OR_RETURN(const uint64_t version, ReadNumber(database, "PRAGMA user_version"),
+                   "read its version");
+  ASSIGN_OR_RETURN(const uint64_t objects,
+                   ReadNumber(database, "SELECT count(*) FROM sqlite_schema"), "count its tables");
+  if (application == 0 && version == 0 && objects == 0) return uint64_t{0};
+  if (application != kApplicationId) return Foreign("the file is another program's database");
+  if (version > kSchemaVersion) {
+    return Fail(Code::kConflict,
+                fmt::format("the database has schema version {}, this program knows {}", version,
+                            kSchemaVersion),
+                {.name = "database-newer",
+                 .advice = "Run the version of the issuer that wrote it, or a later one."});
+  }
+  if (version == 0) return Corrupt("the database has tables but no version");
+  return version;
+}
+
+Result<void> QuickCheck(Database& database) {
+  ASSIGN_OR_RETURN(Query query, database.Prepare("PRAGMA quick_check(1)"), "prepare");
+  ASSIGN_OR_RETURN(const bool row, query.Step(), "read");
+  if (!row) return Corrupt("the integrity check gave no answer");
+  ASSIGN_OR_RETURN(const std::string answer, query.Text(0, 4096), "read the answer");
+  if (answer != "ok") return Corrupt(fmt::format("integrity check: {}", answer));
+  return {};
+}
+
+Result<void> CheckTrustDomain(Database& database, const std::string& trust_domain) {
+  ASSIGN_OR_RETURN(Query query,
+                   database.Prepare("SELECT value FROM meta WHERE name = 'trust-domain'"),
+                   "prepare");
+  ASSIGN_OR_RETURN(const bool row, query.Step(), "read");
+  if (!row) return Corrupt("the database names no trust domain");
+  ASSIGN_OR_RETURN(const std::string stored, query.Text(0, 255), "read the name");
+  if (stored == trust_domain) return {};
+  return Foreign(fmt::format("the database is of trust domain {}, not {}", stored, trust_domain));
+}
+
+Result<void> EnableWal(Database& database) {
+  ASSIGN_OR_RETURN(Query query, database.Prepare("PRAGMA journal_mode = WAL"), "prepare");
+  ASSIGN_OR_RETURN(const bool row, query.Step(), "set");
+  if (!row) return Corrupt("no journal mode");
+  ASSIGN_OR_RETURN(const std::string mode, query.Text(0, 16), "read the mode");
+  if (mode == "wal") return {};
+  return Fail(Code::kHardware, fmt::format("journal mode is {} and cannot be WAL", mode),
+              {.name = "store-unavailable",
+               .advice = "Keep the database on a local file system that supports shared memory."});
+}
+
+Result<void> StepTo(Database& database, uint64_t version, const std::string& trust_domain) {
+  ASSIGN_OR_RETURN(auto scope, TransactionScope::Begin(database, TransactionScope::Kind::kWrite),
+                   "begin");
+  RETURN_IF_ERROR(database.Script(kSteps[version - 1]), "change the schema");
+  if (version == 1) {
+    RETURN_IF_ERROR(database.Run("INSERT INTO meta VALUES ('trust-domain', ?1)", trust_domain),
+                    "keep the trust domain");
+  }
+  RETURN_IF_ERROR(
+      database.Script(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};",
+                                  kApplicationId, version)),
+      "keep the version");
+  return scope.Commit();
+}
+
+}  // namespace
+
+const uint64_t kSchemaVersion = kSteps.size();
+
+Result<void> MigrateDatabase(Database& database, const std::string& trust_domain) {
+  ASSIGN_OR_RETURN(uint64_t version, IdentifyDatabase(database), "identify the database");
+  if (version > 0) {
+    RETURN_IF_ERROR(QuickCheck(database), "check the database");
+    RETURN_IF_ERROR(CheckTrustDomain(database, trust_domain), "check the trust domain");
+  }
+  RETURN_IF_ERROR(EnableWal(database), "turn on write-ahead logging");
+  while (version < kSchemaVersion) {
+    ++version;
+    RETURN_IF_ERROR(StepTo(database, version, trust_domain),
+                    fmt::format("bring the schema to version {}", version));
+  }
+  return {};
+}
+
+}  // namespace lodekey::issuer

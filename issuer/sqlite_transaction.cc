@@ -1,0 +1,197 @@
+#include "issuer/sqlite_transaction.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "issuer/node_limits.h"
+#include "issuer/store_limits.h"
+
+namespace lodekey::issuer {
+namespace {
+
+// One call of Expire stays short: other changes wait behind it.
+constexpr uint64_t kMaxExpired = 10000;
+
+std::unexpected<Error> Conflict(std::string text, std::string name) {
+  return Fail(Code::kConflict, std::move(text), {.name = std::move(name)});
+}
+
+// Of a statement whose only foreign key is the node.
+Result<void> NodeMustExist(Result<void> outcome) {
+  const bool no_node = !outcome && outcome.error().detail &&
+                       outcome.error().detail->number == uint64_t{SQLITE_CONSTRAINT_FOREIGNKEY};
+  if (no_node) return Fail(Code::kNotFound, "no such node is stored", {.name = "node-unknown"});
+  return outcome;
+}
+
+Result<std::set<std::string>> StoredKeys(Database& database, const NodeId& node) {
+  ASSIGN_OR_RETURN(Query query, database.Prepare("SELECT hash FROM ek WHERE node = ?1", node),
+                   "list the node's endorsement keys");
+  std::set<std::string> hashes;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query.Step(), "list the node's endorsement keys");
+    if (!found) return hashes;
+    ASSIGN_OR_RETURN(std::string hash, query.Text(0, 64), "read a hash");
+    hashes.insert(std::move(hash));
+  }
+}
+
+// 0 when nothing is stored.
+Result<uint64_t> ImaSize(Database& database, const NodeId& node) {
+  ASSIGN_OR_RETURN(Query query,
+                   database.Prepare("SELECT start + length(content) FROM ima WHERE node = ?1 "
+                                    "ORDER BY start DESC LIMIT 1",
+                                    node),
+                   "find the end of the IMA list");
+  ASSIGN_OR_RETURN(const bool found, query.Step(), "find the end of the IMA list");
+  if (!found) return uint64_t{0};
+  return query.Unsigned(0);
+}
+
+}  // namespace
+
+Result<void> SqliteTransaction::CheckActive() {
+  if (database().in_transaction()) return {};
+  return Fail(Code::kUnavailable, "the database has ended the transaction",
+              {.name = "store-unavailable",
+               .advice = "Make the database's file system writable and give it space."});
+}
+
+Result<void> SqliteTransaction::PutNode(const NodeRecord& record) {
+  RETURN_IF_ERROR(CheckNodeRecord(record), "store a node");
+  const std::string state = EncodeNodeState(record);
+  if (state.size() > kMaxNodeState) {
+    return Fail(Code::kInvalidArgument, "the node's state is too large",
+                {.name = "node-state-invalid"});
+  }
+  const std::string_view standing = StandingName(record.standing);
+  if (record.revision == 0) {
+    RETURN_IF_ERROR(Write("INSERT INTO node VALUES (?1, 1, ?2, ?3) ON CONFLICT DO NOTHING",
+                          record.id, standing, AsBytes(state)),
+                    "insert a node");
+  } else {
+    RETURN_IF_ERROR(Write("UPDATE node SET revision = revision + 1, standing = ?3, "
+                          "state = ?4 WHERE id = ?1 AND revision = ?2",
+                          record.id, record.revision, standing, AsBytes(state)),
+                    "update a node");
+  }
+  if (database().changes() == 0) {
+    return Conflict(fmt::format("node {} has another revision than {}", record.id, record.revision),
+                    "node-changed");
+  }
+  return SyncEndorsementKeys(record);
+}
+
+Result<void> SqliteTransaction::SyncEndorsementKeys(const NodeRecord& record) {
+  ASSIGN_OR_RETURN(const std::set<std::string> stored, StoredKeys(database(), record.id),
+                   "compare the endorsement keys");
+  const std::set<std::string> wanted(record.ek_hashes.begin(), record.ek_hashes.end());
+  for (const std::string& hash : stored) {
+    if (wanted.contains(hash)) continue;
+    RETURN_IF_ERROR(Write("DELETE FROM ek WHERE hash = ?1", hash), "forget a key");
+  }
+  for (const std::string& hash : wanted) {
+    if (stored.contains(hash)) continue;
+    RETURN_IF_ERROR(Write("INSERT INTO ek VALUES (?1, ?2) ON CONFLICT DO NOTHING", hash, record.id),
+                    "record a key");
+    if (database().changes() == 0) {
+      return Conflict(fmt::format("endorsement key {} is recorded for another node", hash),
+                      "ek-taken");
+    }
+  }
+  return {};
+}
+
+Result<void> SqliteTransaction::UseChallenge(ByteView id, Time expires) {
+  RETURN_IF_ERROR(CheckChallenge(id, expires), "use a challenge");
+  RETURN_IF_ERROR(
+      Write("INSERT INTO challenge VALUES (?1, ?2) ON CONFLICT DO NOTHING", id, expires),
+      "use a challenge");
+  if (database().changes() == 0) {
+    return Conflict("the challenge was used before", "challenge-used");
+  }
+  return {};
+}
+
+Result<void> SqliteTransaction::PutReference(const ReferencePcr& reference) {
+  RETURN_IF_ERROR(CheckReference(reference), "store a reference value");
+  return Write("INSERT INTO reference_pcr VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+               reference.group, crypto::HashName(reference.bank), uint64_t{reference.pcr},
+               reference.value, reference.approved, reference.approved_by);
+}
+
+Result<void> SqliteTransaction::DeleteReference(const ReferencePcr& reference) {
+  return Write(
+      "DELETE FROM reference_pcr WHERE node_group = ?1 AND bank = ?2 AND pcr = ?3 AND value = ?4",
+      reference.group, crypto::HashName(reference.bank), uint64_t{reference.pcr}, reference.value);
+}
+
+Result<void> SqliteTransaction::PutLog(ByteView digest, ByteView content, Time now) {
+  ASSIGN_OR_RETURN(const bool known, HasLog(digest), "store a log");
+  if (known) return {};
+  RETURN_IF_ERROR(CheckLog(digest, content, now), "store a log");
+  return Write("INSERT INTO log VALUES (?1, ?2, ?3)", digest, content, now);
+}
+
+Result<void> SqliteTransaction::AppendIma(const NodeId& node, uint64_t offset, ByteView content) {
+  RETURN_IF_ERROR(CheckIma(offset, content), "append to an IMA list");
+  if (offset == 0) {
+    RETURN_IF_ERROR(Write("DELETE FROM ima WHERE node = ?1", node), "begin an IMA list");
+  }
+  ASSIGN_OR_RETURN(const uint64_t size, ImaSize(database(), node), "append to an IMA list");
+  if (size != offset) {
+    return Conflict(fmt::format("the IMA list has {} bytes, not {}", size, offset), "ima-offset");
+  }
+  if (content.empty()) return {};
+  return NodeMustExist(Write("INSERT INTO ima VALUES (?1, ?2, ?3)", node, offset, content));
+}
+
+Result<void> SqliteTransaction::PutCredential(const CredentialRecord& record) {
+  RETURN_IF_ERROR(CheckCredential(record), "store a credential");
+  const uint64_t audit_seq = head_.seq + std::max<size_t>(records_.size(), 1);
+  last_promised_seq_ = std::max(last_promised_seq_, audit_seq);
+  RETURN_IF_ERROR(
+      NodeMustExist(Write("INSERT INTO credential VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0) ON "
+                          "CONFLICT DO NOTHING",
+                          record.serial, record.node, record.spiffe_id, record.not_before,
+                          record.not_after, record.tbs_digest, record.evidence_time, audit_seq)),
+      "store a credential");
+  if (database().changes() == 0) {
+    return Conflict("the serial is another credential's", "serial-taken");
+  }
+  return {};
+}
+
+uint64_t SqliteTransaction::Audit(std::string record) {
+  records_.push_back(std::move(record));
+  return head_.seq + records_.size();
+}
+
+Result<size_t> SqliteTransaction::Expire(Time now) {
+  RETURN_IF_ERROR(Write("DELETE FROM challenge WHERE id IN "
+                        "(SELECT id FROM challenge WHERE expires < ?1 LIMIT ?2)",
+                        now, kMaxExpired),
+                  "forget used challenges");
+  const uint64_t challenges = database().changes();
+  RETURN_IF_ERROR(
+      Write("DELETE FROM credential WHERE rowid IN "
+            "(SELECT rowid FROM credential WHERE voided <> 0 AND not_after < ?1 LIMIT ?2)",
+            now, kMaxExpired),
+      "forget void credentials");
+  return challenges + database().changes();
+}
+
+Result<std::vector<std::string>> SqliteTransaction::TakeRecords() && {
+  if (last_promised_seq_ > head_.seq + records_.size()) {
+    return Fail(Code::kInternal, "a credential was stored without an audit record",
+                {.name = "credential-unaudited"});
+  }
+  for (const std::string& record : records_) {
+    RETURN_IF_ERROR(CheckAuditRecord(record), "queue an audit record");
+  }
+  return std::move(records_);
+}
+
+}  // namespace lodekey::issuer

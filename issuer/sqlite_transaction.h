@@ -1,0 +1,49 @@
+// The writes of one change: the Transaction that its closure is given.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "issuer/sqlite_view.h"
+
+namespace lodekey::issuer {
+
+// Lives within a savepoint of the writer. `head` is the audit chain's head before this change.
+class SqliteTransaction final : public SqliteReads<Transaction> {
+ public:
+  SqliteTransaction(Database& database, uint64_t durable_seq, const crypto::ChainHead& head)
+      : SqliteReads(database, durable_seq), head_(head) {}
+
+  // Earlier changes of the batch included, this one's own records not.
+  Result<crypto::ChainHead> AuditHead() override { return head_; }
+
+  Result<void> PutNode(const NodeRecord& record) override;
+  Result<void> UseChallenge(ByteView id, Time expires) override;
+  Result<void> PutReference(const ReferencePcr& reference) override;
+  Result<void> DeleteReference(const ReferencePcr& reference) override;
+  Result<void> PutLog(ByteView digest, ByteView content, Time now) override;
+  Result<void> AppendIma(const NodeId& node, uint64_t offset, ByteView content) override;
+  Result<void> PutCredential(const CredentialRecord& record) override;
+  uint64_t Audit(std::string record) override;
+  Result<size_t> Expire(Time now) override;
+
+  // After the closure: the records to be chained, or why they cannot be.
+  Result<std::vector<std::string>> TakeRecords() &&;
+
+ private:
+  // A statement that writes. Refused when SQLite has ended the transaction after a failure that the
+  // closure overlooked: it would be committed on its own.
+  template <class... Values>
+  Result<void> Write(std::string_view sql, const Values&... values) {
+    RETURN_IF_ERROR(CheckActive(), "write");
+    return database().Run(sql, values...);
+  }
+  Result<void> CheckActive();
+  Result<void> SyncEndorsementKeys(const NodeRecord& record);
+
+  crypto::ChainHead head_;
+  std::vector<std::string> records_;
+  uint64_t last_promised_seq_ = 0;  // the highest audit_seq that a credential was given
+};
+
+}  // namespace lodekey::issuer

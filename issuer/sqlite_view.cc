@@ -1,0 +1,165 @@
+#include "issuer/sqlite_view.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "issuer/audit_outbox.h"
+#include "issuer/node_limits.h"
+#include "issuer/store_limits.h"
+
+namespace lodekey::issuer {
+namespace {
+
+// Columns of every query for nodes: id, revision, standing, state.
+Result<NodeRecord> ReadNode(const Query& row) {
+  ASSIGN_OR_RETURN(NodeId id, row.Text(0, 64), "read the id");
+  ASSIGN_OR_RETURN(const uint64_t revision, row.Unsigned(1), "read the revision");
+  ASSIGN_OR_RETURN(const std::string standing_name, row.Text(2, 32), "read the standing");
+  ASSIGN_OR_RETURN(const Standing standing, ParseStanding(standing_name), "read the standing");
+  ASSIGN_OR_RETURN(const Bytes state, row.Blob(3, kMaxNodeState), "read the state");
+  return DecodeNodeState(std::move(id), revision, standing, AsText(state));
+}
+
+// Columns of every query for credentials.
+#define LODEKEY_CREDENTIAL_COLUMNS                                                                \
+  "serial, node, spiffe_id, not_before, not_after, tbs_digest, evidence_time, audit_seq, voided " \
+  "FROM credential "
+
+Result<CredentialRecord> ReadCredential(const Query& row, uint64_t durable_seq) {
+  CredentialRecord record;
+  ASSIGN_OR_RETURN(record.serial, row.Blob(0, kMaxSerial), "read the serial");
+  ASSIGN_OR_RETURN(record.node, row.Text(1, 64), "read the node");
+  ASSIGN_OR_RETURN(record.spiffe_id, row.Text(2, kMaxSpiffeId), "read the SPIFFE id");
+  ASSIGN_OR_RETURN(record.not_before, row.TimeAt(3), "read notBefore");
+  ASSIGN_OR_RETURN(record.not_after, row.TimeAt(4), "read notAfter");
+  ASSIGN_OR_RETURN(record.tbs_digest, row.Blob(5, 32), "read the digest");
+  ASSIGN_OR_RETURN(record.evidence_time, row.TimeAt(6), "read the time of the evidence");
+  ASSIGN_OR_RETURN(record.audit_seq, row.Unsigned(7), "read the audit line's number");
+  ASSIGN_OR_RETURN(const uint64_t voided, row.Unsigned(8), "read whether it is void");
+  const bool durable = record.audit_seq <= durable_seq;
+  record.state = voided != 0 ? CredentialState::kVoid
+                 : durable   ? CredentialState::kIssued
+                             : CredentialState::kPending;
+  return record;
+}
+
+Result<ReferencePcr> ReadReference(const Query& row) {
+  ReferencePcr reference;
+  ASSIGN_OR_RETURN(reference.group, row.Text(0, kMaxLabelValue), "read the group");
+  ASSIGN_OR_RETURN(const std::string bank, row.Text(1, 16), "read the bank");
+  ASSIGN_OR_RETURN(reference.bank, crypto::ParseHashName(bank), "read the bank");
+  ASSIGN_OR_RETURN(const uint64_t pcr, row.Unsigned(2), "read the register");
+  reference.pcr = static_cast<uint8_t>(std::min<uint64_t>(pcr, 0xff));
+  ASSIGN_OR_RETURN(reference.value, row.Blob(3, 64), "read the value");
+  ASSIGN_OR_RETURN(reference.approved, row.TimeAt(4), "read the time of approval");
+  ASSIGN_OR_RETURN(reference.approved_by, row.Text(5, kMaxApprover), "read who approved");
+  RETURN_IF_ERROR(CheckReference(reference), "read a reference value");
+  return reference;
+}
+
+template <class Row>
+Result<std::optional<Row>> ReadOne(Result<Query> query, auto read) {
+  if (!query) return std::unexpected(std::move(query.error()));
+  ASSIGN_OR_RETURN(const bool found, query->Step(), "query the database");
+  if (!found) return std::optional<Row>();
+  ASSIGN_OR_RETURN(Row row, read(*query), "read a row");
+  return std::optional<Row>(std::move(row));
+}
+
+template <class Row>
+Result<std::vector<Row>> ReadAll(Result<Query> query, auto read) {
+  if (!query) return std::unexpected(std::move(query.error()));
+  std::vector<Row> rows;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, query->Step(), "query the database");
+    if (!found) return rows;
+    ASSIGN_OR_RETURN(Row row, read(*query), "read a row");
+    rows.push_back(std::move(row));
+  }
+}
+
+// LIMIT takes a signed number.
+uint64_t AsLimit(size_t limit) {
+  return std::min<uint64_t>(limit, std::numeric_limits<int32_t>::max());
+}
+
+}  // namespace
+
+template <std::derived_from<View> Interface>
+Result<std::optional<NodeRecord>> SqliteReads<Interface>::FindNode(const NodeId& id) {
+  return ReadOne<NodeRecord>(
+      database_.Prepare("SELECT id, revision, standing, state FROM node WHERE id = ?1", id),
+      ReadNode);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<NodeRecord>> SqliteReads<Interface>::FindNodeByEk(const std::string& ek_hash) {
+  return ReadOne<NodeRecord>(
+      database_.Prepare("SELECT id, revision, standing, state FROM ek JOIN node ON id = node "
+                        "WHERE hash = ?1",
+                        ek_hash),
+      ReadNode);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::vector<NodeRecord>> SqliteReads<Interface>::ListNodes(const NodeId& after,
+                                                                  size_t limit) {
+  return ReadAll<NodeRecord>(
+      database_.Prepare("SELECT id, revision, standing, state FROM node WHERE id > ?1 "
+                        "ORDER BY id LIMIT ?2",
+                        after, AsLimit(limit)),
+      ReadNode);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::vector<ReferencePcr>> SqliteReads<Interface>::ListReferences(const std::string& group) {
+  return ReadAll<ReferencePcr>(
+      database_.Prepare("SELECT node_group, bank, pcr, value, approved, approved_by "
+                        "FROM reference_pcr WHERE node_group = ?1 ORDER BY bank, pcr, value",
+                        group),
+      ReadReference);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<CredentialRecord>> SqliteReads<Interface>::FindCredential(ByteView serial) {
+  return ReadOne<CredentialRecord>(
+      database_.Prepare("SELECT " LODEKEY_CREDENTIAL_COLUMNS "WHERE serial = ?1", serial),
+      [this](const Query& row) { return ReadCredential(row, durable_seq_); });
+}
+
+template <std::derived_from<View> Interface>
+Result<std::vector<CredentialRecord>> SqliteReads<Interface>::ListCredentials(const NodeId& node,
+                                                                              size_t limit) {
+  return ReadAll<CredentialRecord>(
+      database_.Prepare("SELECT " LODEKEY_CREDENTIAL_COLUMNS
+                        "WHERE node = ?1 ORDER BY audit_seq DESC LIMIT ?2",
+                        node, AsLimit(limit)),
+      [this](const Query& row) { return ReadCredential(row, durable_seq_); });
+}
+
+template <std::derived_from<View> Interface>
+Result<bool> SqliteReads<Interface>::HasLog(ByteView digest) {
+  ASSIGN_OR_RETURN(Query query, database_.Prepare("SELECT 1 FROM log WHERE digest = ?1", digest),
+                   "look for a log");
+  return query.Step();
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<Bytes>> SqliteReads<Interface>::FindLog(ByteView digest) {
+  return ReadOne<Bytes>(database_.Prepare("SELECT content FROM log WHERE digest = ?1", digest),
+                        [](const Query& row) { return row.Blob(0, kMaxLogBytes); });
+}
+
+template <std::derived_from<View> Interface>
+Result<crypto::ChainHead> SqliteReads<Interface>::AuditHead() {
+  ASSIGN_OR_RETURN(const AuditMarks marks, AuditOutbox(database_).ReadMarks(),
+                   "read the head of the audit chain");
+  return marks.head;
+}
+
+template class SqliteReads<View>;
+template class SqliteReads<Transaction>;
+
+}  // namespace lodekey::issuer

@@ -1,0 +1,131 @@
+// The issuer's memory: one interface, one contract suite, SQLite now and PostgreSQL later.
+//
+// Writes are closures over a Transaction. Many closures share one commit (group commit): each runs
+// in a savepoint of its own, so that one that fails leaves the others alone; the audit records of a
+// closure are chained and stored with it; after the commit the audit lines are appended to the log
+// and made durable; only then is the closure's `done` called. So when `done` is called with
+// success, state and audit line will survive a power cut.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/hash_chain.h"
+#include "issuer/node_record.h"
+#include "tpm/pcr.h"
+
+namespace lodekey::issuer {
+
+enum class CredentialState {
+  kPending,  // its audit line is not durable yet: must not be given out
+  kIssued,   // its audit line is durable
+  kVoid,     // its audit line was not durable when it should have been: was never given out
+};
+
+struct CredentialRecord {
+  Bytes serial;
+  NodeId node;
+  std::string spiffe_id;
+  Time not_before;
+  Time not_after;
+  Bytes tbs_digest;                                   // SHA-256 of the TBSCertificate
+  Time evidence_time;                                 // of the evidence it rests on
+  uint64_t audit_seq = 0;                             // set by the store: the line that records it
+  CredentialState state = CredentialState::kPending;  // set by the store
+};
+
+// Values that are accepted for a PCR in a group; several may stand side by side.
+struct ReferencePcr {
+  std::string group;
+  crypto::HashAlg bank = crypto::HashAlg::kSha256;
+  uint8_t pcr = 0;
+  Bytes value;
+  Time approved;
+  std::string approved_by;
+};
+
+// Reads of one consistent snapshot.
+class View {
+ public:
+  virtual ~View() = default;
+  virtual Result<std::optional<NodeRecord>> FindNode(const NodeId& id) = 0;
+  // The node for which an endorsement key with this SPKI SHA-256 (hex) is recorded.
+  virtual Result<std::optional<NodeRecord>> FindNodeByEk(const std::string& ek_hash) = 0;
+  // Ordered by id, those after `after`; at most `limit`.
+  virtual Result<std::vector<NodeRecord>> ListNodes(const NodeId& after, size_t limit) = 0;
+  virtual Result<std::vector<ReferencePcr>> ListReferences(const std::string& group) = 0;
+  virtual Result<std::optional<CredentialRecord>> FindCredential(ByteView serial) = 0;
+  // The newest first; at most `limit`.
+  virtual Result<std::vector<CredentialRecord>> ListCredentials(const NodeId& node,
+                                                                size_t limit) = 0;
+  virtual Result<bool> HasLog(ByteView digest) = 0;
+  virtual Result<std::optional<Bytes>> FindLog(ByteView digest) = 0;
+  // After the last committed line. It may be about to be written to the log, but is never lost.
+  virtual Result<crypto::ChainHead> AuditHead() = 0;
+};
+
+class Transaction : public View {
+ public:
+  // Inserts (revision 0) or replaces the row whose revision is record.revision; kConflict
+  // ("node-changed") when the row has another revision. The stored revision is one higher. Keeps
+  // the EK table in step: kConflict ("ek-taken") when an EK of the record is recorded for another
+  // node. kInvalidArgument ("node-state-invalid") beyond the limits of issuer/node_limits.h.
+  virtual Result<void> PutNode(const NodeRecord& record) = 0;
+
+  // All below: kInvalidArgument ("record-invalid") beyond the limits of issuer/store_limits.h, and
+  // kNotFound ("node-unknown") for a node that is not stored.
+
+  // kConflict ("challenge-used") when this id was used before.
+  virtual Result<void> UseChallenge(ByteView id, Time expires) = 0;
+  // The same again changes nothing.
+  virtual Result<void> PutReference(const ReferencePcr& reference) = 0;
+  // By group, bank, register and value; one that is not there changes nothing.
+  virtual Result<void> DeleteReference(const ReferencePcr& reference) = 0;
+  // Content-addressed by SHA-256: stored once, whoever brings it. At most 4 MiB.
+  virtual Result<void> PutLog(ByteView digest, ByteView content, Time now) = 0;
+  // Appends to the node's IMA list of this boot at `offset`, which must be its present size
+  // (kConflict, "ima-offset", else). Offset 0 starts anew. At most 4 MiB at a time.
+  virtual Result<void> AppendIma(const NodeId& node, uint64_t offset, ByteView content) = 0;
+  // The line that records it is the last one queued by this closure, or the next one when none was
+  // queued yet; a closure that queues none fails with kInternal ("credential-unaudited"). kConflict
+  // ("serial-taken") when the serial exists.
+  virtual Result<void> PutCredential(const CredentialRecord& record) = 0;
+  // Queues one audit record (a JSON object on one line, at most 65,024 bytes; the closure fails
+  // with kInvalidArgument else) behind those queued before. Its sequence number is known at once,
+  // its line is durable when the closure's `done` is called.
+  virtual uint64_t Audit(std::string record) = 0;
+  // Forgets used challenges and void credentials whose time is over, at most 10,000 of each;
+  // returns how many.
+  virtual Result<size_t> Expire(Time now) = 0;
+};
+
+// A closure may run twice (PostgreSQL retries); it must not have side effects of its own.
+using Change = std::function<Result<void>(Transaction&)>;
+using Done = std::function<void(Result<crypto::ChainHead>)>;
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Runs `read` on a snapshot, on the calling thread. Thread-safe.
+  virtual Result<void> Read(const std::function<Result<void>(View&)>& read) = 0;
+  // Queues `change`; calls `done` once, on the writer's thread, with the audit head after the
+  // batch, or the error that kept everything of this change out. Thread-safe. `done` must not
+  // throw, and must not wait for another commit. kUnavailable:
+  // - "store-busy" (4,096 changes wait already) and "store-closed": on the caller's thread;
+  // - "store-unavailable": the batch could not be committed, nothing of it is stored;
+  // - "audit-unavailable": the audit log cannot be written. The change may be stored, its audit
+  // lines
+  //   will be, its credentials are void. Nothing else is committed until the log can be written.
+  virtual void Commit(Change change, Done done) = 0;
+
+  // Commit and wait. Not from the writer's thread.
+  Result<crypto::ChainHead> CommitAndWait(Change change);
+};
+
+}  // namespace lodekey::issuer

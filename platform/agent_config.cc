@@ -1,0 +1,152 @@
+#include "platform/agent_config.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "platform/config_checks.h"
+#include "platform/escape.h"
+
+namespace lodekey::platform {
+namespace {
+
+// Registers 0 to 7 are the firmware's, 16 and 23 can be reset by software, 17 to 22 belong to
+// dynamic launch (TCG PC Client Platform TPM Profile, "PCR attributes"). 8 to 15 are left to the
+// operating system and cannot be reset within a boot.
+constexpr uint32_t kFirstLedgerPcr = 8;
+constexpr uint32_t kLastLedgerPcr = 15;
+
+Result<std::optional<uint32_t>> ParseLedgerPcr(std::string_view text) {
+  if (text == "none") return std::optional<uint32_t>();
+  uint32_t index = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
+  if (error == std::errc() && end == text.data() + text.size() && index >= kFirstLedgerPcr &&
+      index <= kLastLedgerPcr) {
+    return std::optional(index);
+  }
+  return Fail(Code::kInvalidArgument,
+              fmt::format("must be \"{}\" to \"{}\" or \"none\", not '{}'", kFirstLedgerPcr,
+                          kLastLedgerPcr, EscapeControl(text.substr(0, 32))));
+}
+
+Result<void> CheckLedgerPcr(std::string_view text) {
+  const auto index = ParseLedgerPcr(text);
+  if (!index) return std::unexpected(index.error());
+  return {};
+}
+
+Result<void> CheckNotEmpty(std::string_view text) {
+  if (!text.empty()) return {};
+  return Fail(Code::kInvalidArgument, "must not be empty");
+}
+
+constexpr int64_t kSecond = 1000;
+constexpr int64_t kHour = 3600 * kSecond;
+
+}  // namespace
+
+const ConfigSchema& AgentConfigSchema() {
+  static const ConfigSchema schema = {
+      {.key = "trust_domain",
+       .doc = "SPIFFE trust domain of this host, such as fleet.example",
+       .check = CheckTrustDomain},
+      {.key = "issuer",
+       .doc = "address of the issuer, host:port (port 7443 when left out)",
+       .check = CheckIssuerAddress},
+      {.key = "issuer_pins",
+       .kind = OptionKind::kList,
+       .doc = "one or two pins of the issuer authority's public key, sha256:<64 hex digits>",
+       .min = 1,
+       .max = 2,
+       .check = CheckPin},
+      {.key = "log_level",
+       .fallback = "info",
+       .doc = "least important messages to log",
+       .choices = {"debug", "info", "warning", "error"}},
+      {.key = "agent.state_dir",
+       .kind = OptionKind::kPath,
+       .fallback = "/var/lib/lodekey",
+       .doc = "directory for what outlives a boot"},
+      {.key = "agent.runtime_dir",
+       .kind = OptionKind::kPath,
+       .fallback = "/run/lodekey",
+       .doc = "directory for what ends with the boot"},
+      {.key = "agent.socket",
+       .kind = OptionKind::kPath,
+       .fallback = "{agent.runtime_dir}/agent.sock",
+       .doc = "unix socket that the lodekey command talks to"},
+      {.key = "agent.group", .fallback = "", .doc = "group that may use the socket besides root"},
+      {.key = "tpm.tcti",
+       .fallback = "device:/dev/tpmrm0",
+       .doc = "how to reach the TPM, as a TCTI string",
+       .check = CheckNotEmpty},
+      {.key = "tpm.ledger_pcr",
+       .fallback = "13",
+       .doc = "register of the ledger, 8 to 15, that nothing else on this host extends; or none",
+       .check = CheckLedgerPcr},
+      {.key = "evidence.boot_log",
+       .kind = OptionKind::kPath,
+       .fallback = "/sys/kernel/security/tpm0/binary_bios_measurements",
+       .doc = "event log of the firmware"},
+      {.key = "evidence.ima_log",
+       .kind = OptionKind::kPath,
+       .fallback = "/sys/kernel/security/ima/binary_runtime_measurements",
+       .doc = "measurement list of IMA"},
+      {.key = "retry.first",
+       .kind = OptionKind::kSpan,
+       .fallback = "1s",
+       .doc = "pause after the first failure to reach the issuer; doubles up to retry.max",
+       .min = 100,
+       .max = kHour},
+      {.key = "retry.max",
+       .kind = OptionKind::kSpan,
+       .fallback = "5m",
+       .doc = "longest pause between two tries",
+       .min = 100,
+       .max = 24 * kHour},
+  };
+  return schema;
+}
+
+Result<AgentConfig> ToAgentConfig(Config config) {
+  AgentConfig agent{.trust_domain = config.Text("trust_domain"),
+                    .state_dir = config.Text("agent.state_dir"),
+                    .runtime_dir = config.Text("agent.runtime_dir"),
+                    .socket = config.Text("agent.socket"),
+                    .group = config.Text("agent.group"),
+                    .tcti = config.Text("tpm.tcti"),
+                    .boot_log = config.Text("evidence.boot_log"),
+                    .ima_log = config.Text("evidence.ima_log"),
+                    .retry_first = config.Span("retry.first"),
+                    .retry_max = config.Span("retry.max")};
+  ASSIGN_OR_RETURN(agent.issuer, ParseHostPort(config.Text("issuer"), kIssuerPort), "'issuer'");
+  for (const std::string& text : config.List("issuer_pins")) {
+    ASSIGN_OR_RETURN(agent.issuer_pins.emplace_back(), ParsePin(text), "'issuer_pins'");
+  }
+  ASSIGN_OR_RETURN(agent.log_level, ParseLogLevel(config.Text("log_level")), "'log_level'");
+  ASSIGN_OR_RETURN(agent.ledger_pcr, ParseLedgerPcr(config.Text("tpm.ledger_pcr")),
+                   "'tpm.ledger_pcr'");
+  if (agent.retry_first > agent.retry_max) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("configuration: 'retry.first' ({}, {}) must not be longer than "
+                            "'retry.max' ({}, {})",
+                            FormatDuration(agent.retry_first), config.Origin("retry.first"),
+                            FormatDuration(agent.retry_max), config.Origin("retry.max")),
+                {.name = "config-invalid"});
+  }
+  agent.raw = std::move(config);
+  return agent;
+}
+
+Result<AgentConfig> LoadAgentConfig(const std::string& path,
+                                    const std::vector<Override>& command_line) {
+  auto config =
+      LoadConfig(AgentConfigSchema(), {.file = path.empty() ? std::string(kAgentConfigFile) : path,
+                                       .file_required = !path.empty(),
+                                       .environment_prefix = std::string(kAgentEnvironmentPrefix),
+                                       .command_line = command_line});
+  if (!config) return std::unexpected(config.error());
+  return ToAgentConfig(std::move(*config));
+}
+
+}  // namespace lodekey::platform

@@ -1,0 +1,92 @@
+// The typed configuration: one immutable value from files, environment and command line, which
+// remembers where each setting came from (design section 4).
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "platform/config_schema.h"
+#include "platform/config_value.h"
+
+namespace lodekey::platform {
+
+// A setting given as text, outside of files.
+struct Override {
+  std::string key = {};  // "tpm.tcti"
+  std::string text = {};
+};
+
+struct ConfigSources {
+  // The main TOML file. Every *.toml of the directory conf.d beside it follows, in name order.
+  std::string file = {};
+  // True when the user named the file: then it must exist. conf.d may always be absent.
+  bool file_required = false;
+  // Variables with this prefix are settings: LODEKEY_AGENT_TPM_TCTI is tpm.tcti under
+  // "LODEKEY_AGENT_". Empty: the environment is not read.
+  std::string environment_prefix = {};
+  std::vector<Override> command_line = {};
+};
+
+// What was found there, before it is judged. Later wins, as a whole: lists are replaced.
+struct ConfigDocument {
+  std::string name = {};  // path, for origins and errors
+  std::string text = {};  // TOML, at most 1 MiB
+};
+struct ConfigInputs {
+  std::vector<ConfigDocument> documents = {};
+  std::string environment_prefix = {};
+  std::vector<Override> environment = {};  // key: the variable's whole name
+  std::vector<Override> command_line = {};
+};
+
+// Copyable, immutable, thread-safe. The getters take a key of the schema and its kind; anything
+// else is a defect of ours and ends the program.
+class Config {
+ public:
+  struct Row {
+    std::string key;
+    std::string value;  // as text; "(hidden)" when secret
+    std::string origin;
+    std::string doc;
+  };
+
+  const std::string& Text(std::string_view key) const;  // kText and kPath
+  const std::vector<std::string>& List(std::string_view key) const;
+  int64_t Integer(std::string_view key) const;
+  bool Flag(std::string_view key) const;
+  Duration Span(std::string_view key) const;
+  uint64_t Size(std::string_view key) const;  // bytes
+
+  // "default", "/etc/lodekey/agent.toml:3", "environment LODEKEY_AGENT_ISSUER" or
+  // "command line --issuer".
+  const std::string& Origin(std::string_view key) const;
+
+  // Every option in the order of the schema.
+  std::vector<Row> Dump() const;
+
+ private:
+  friend Result<Config> BuildConfig(const ConfigSchema& schema, const ConfigInputs& inputs);
+  struct Setting {
+    ConfigValue value;
+    std::string origin;
+  };
+  const Setting& Find(std::string_view key) const;
+
+  ConfigSchema schema_;
+  std::map<std::string, Setting, std::less<>> settings_;
+};
+
+// Reads the sources and builds. Fails with kInvalidArgument "config-invalid" and all problems of
+// the load in one text, joined by "; ", each with file:line:column (or the variable, or the flag),
+// the key and what is allowed; with kDenied "config-unsafe" when others may write a file or conf.d;
+// with kNotFound "file-not-found" when a required file is absent.
+Result<Config> LoadConfig(const ConfigSchema& schema, const ConfigSources& sources);
+
+// The pure part of LoadConfig. Reads TOML that is hostile at worst: bounded in size and depth.
+Result<Config> BuildConfig(const ConfigSchema& schema, const ConfigInputs& inputs);
+
+}  // namespace lodekey::platform

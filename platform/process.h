@@ -1,0 +1,42 @@
+// This process: hardening, signals, and the conversation with the service manager.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "platform/unique_fd.h"
+
+namespace lodekey::platform {
+
+// No core dumps and no ptrace by the same user (not dumpable, RLIMIT_CORE 0), umask 077, SIGPIPE
+// ignored. Call first in main.
+Result<void> HardenProcess();
+
+// SIGTERM, SIGINT and SIGHUP as events. Create before any thread starts: threads inherit the mask.
+// The signals stay blocked after destruction.
+class SignalWaiter {
+ public:
+  static Result<SignalWaiter> Create();
+
+  // The next signal, or nullopt when `timeout` has passed; without a timeout it waits for ever.
+  std::optional<int> Wait(std::optional<Duration> timeout = {});
+
+  // Readable when a signal is pending.
+  int fd() const { return fd_.get(); }
+
+ private:
+  explicit SignalWaiter(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+// sd_notify(3); without NOTIFY_SOCKET they do nothing. `status` is one line for `systemctl status`;
+// control characters are escaped.
+void NotifyReady(std::string_view status);
+void NotifyStatus(std::string_view status);
+void NotifyStopping();
+// At the start of a reload; end it with NotifyReady.
+void NotifyReloading();
+
+}  // namespace lodekey::platform

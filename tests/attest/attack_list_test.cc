@@ -1,0 +1,84 @@
+// The list of attacks and the suite are compared, so that no row is forgotten and none is invented.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <regex>
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace lodekey::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string FromEnvironment(const char* name, std::string otherwise) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : std::move(otherwise);
+}
+
+fs::path Source() { return FromEnvironment("LODEKEY_SOURCE", "."); }
+fs::path Shared() { return FromEnvironment("LODEKEY_SHARED", Source() / "../shared"); }
+
+std::optional<std::string> ReadAll(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+// The numbers that `pattern` finds as its first group.
+std::set<int> Numbers(const std::string& text, const std::regex& pattern) {
+  std::set<int> numbers;
+  for (std::sregex_iterator found(text.begin(), text.end(), pattern), end; found != end; ++found) {
+    numbers.insert(std::stoi(found->str(1)));
+  }
+  return numbers;
+}
+
+// The rows that this issue of lodekey answers: not yet those of DevID, of the event log, of IMA and
+// of signed policy.
+bool IsAnswered(int number) {
+  return number <= 50 || number == 52 || (number >= 117 && number <= 119) ||
+         (number >= 122 && number <= 124);
+}
+
+// The rows of all attack tables: files of tests with "attack" in their names. A row is a registered
+// name, "A24" or "A24/variant", or a test whose name begins with the number.
+std::set<int> TestedRows() {
+  static const std::regex kRegistered(R"re("A([0-9]+)["/])re");
+  static const std::regex kNamed(R"re(TEST(?:_F|_P)?\(\w+,\s*A([0-9]+)(?![0-9]))re");
+  std::set<int> rows;
+  for (const auto& entry : fs::recursive_directory_iterator(Source() / "tests")) {
+    const std::string name = entry.path().filename();
+    if (!name.contains("attack") || name == "attack_list_test.cc") continue;
+    const auto text = entry.is_regular_file() ? ReadAll(entry.path()) : std::nullopt;
+    if (!text) continue;
+    rows.merge(Numbers(*text, kRegistered));
+    rows.merge(Numbers(*text, kNamed));
+  }
+  return rows;
+}
+
+TEST(AttackList, HasATestForEachRow) {
+  const auto list = ReadAll(Shared() / "attacks.md");
+  if (!list) GTEST_SKIP() << "the list of attacks is not here";
+  const std::set<int> listed = Numbers(*list, std::regex(R"re(- A([0-9]+): )re"));
+  ASSERT_EQ(listed.size(), 124U);
+
+  const std::set<int> tested = TestedRows();
+  std::set<int> missing;
+  std::ranges::copy_if(listed, std::inserter(missing, missing.end()),
+                       [&](int row) { return IsAnswered(row) && !tested.contains(row); });
+  EXPECT_THAT(missing, testing::IsEmpty());
+  std::set<int> invented;
+  std::ranges::set_difference(tested, listed, std::inserter(invented, invented.end()));
+  EXPECT_THAT(invented, testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace lodekey::test

@@ -1,0 +1,43 @@
+// A store whose commits can be kept back and let go in a chosen order, or made to fail: what a test of two requests at
+// once needs instead of luck.
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "issuer/store.h"
+
+namespace lodekey::test {
+
+// Not thread-safe while holding.
+class HeldStore final : public issuer::Store {
+ public:
+  explicit HeldStore(issuer::Store& inner) : inner_(inner) {}
+
+  Result<void> Read(const std::function<Result<void>(issuer::View&)>& read) override { return inner_.Read(read); }
+
+  void Commit(issuer::Change change, issuer::Done done) override {
+    if (failure_) return done(std::unexpected(*failure_));
+    if (!holding_) return inner_.Commit(std::move(change), std::move(done));
+    held_.emplace_back(std::move(change), std::move(done));
+  }
+
+  // From now on commits wait.
+  void Hold() { holding_ = true; }
+  // Lets them go, in the order in which they came.
+  void Release() {
+    holding_ = false;
+    for (auto& [change, done] : std::exchange(held_, {})) inner_.Commit(std::move(change), std::move(done));
+  }
+  // From now on every commit fails with this error; with none they work again.
+  void Fail(std::optional<Error> error) { failure_ = std::move(error); }
+
+ private:
+  issuer::Store& inner_;
+  bool holding_ = false;
+  std::vector<std::pair<issuer::Change, issuer::Done>> held_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace lodekey::test

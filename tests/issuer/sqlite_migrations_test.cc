@@ -1,0 +1,142 @@
+#include "issuer/sqlite_migrations.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/issuer/store_fixture.h"
+#include "tests/support/must.h"
+
+namespace lodekey::issuer {
+namespace {
+
+using test::kTrustDomain;
+using test::Must;
+
+class SqliteMigrationsTest : public ::testing::Test {
+ protected:
+  Result<Database> Open(const std::string& trust_domain = kTrustDomain) {
+    ASSIGN_OR_RETURN(Database database, Database::Open(path_), "open");
+    RETURN_IF_ERROR(MigrateDatabase(database, trust_domain), "migrate");
+    return database;
+  }
+
+  // Runs statements on the file as another program would.
+  void Edit(const std::string& sql) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+  }
+
+  void ExpectRefused(std::string_view name, Code code) {
+    const std::string before = test::ReadText(path_);
+    const auto database = Open();
+    ASSERT_FALSE(database);
+    EXPECT_EQ(database.error().Name(), name) << database.error().text;
+    EXPECT_EQ(database.error().code, code);
+    EXPECT_FALSE(database.error().advice.empty());
+    EXPECT_EQ(test::ReadText(path_), before) << "what is refused is not changed";
+  }
+
+  uint64_t Number(Database& database, std::string_view sql) {
+    Query query = Must(database.Prepare(sql));
+    EXPECT_TRUE(Must(query.Step()));
+    return Must(query.Unsigned(0));
+  }
+
+  test::ScratchDirectory directory_;
+  std::string path_ = directory_.path() + "/issuer.db";
+};
+
+TEST_F(SqliteMigrationsTest, MakeAnEmptyFileTheIssuers) {
+  Database database = Must(Open());
+  EXPECT_EQ(Number(database, "PRAGMA application_id"), kApplicationId);
+  EXPECT_EQ(Number(database, "PRAGMA user_version"), kSchemaVersion);
+  EXPECT_EQ(Number(database, "SELECT count(*) FROM node"), 0U);
+}
+
+TEST_F(SqliteMigrationsTest, TurnOnWriteAheadLogging) {
+  Must(Open());
+  Database database = Must(Database::Open(path_));
+  Query query = Must(database.Prepare("PRAGMA journal_mode"));
+  ASSERT_TRUE(Must(query.Step()));
+  EXPECT_EQ(Must(query.Text(0, 16)), "wal");
+}
+
+TEST_F(SqliteMigrationsTest, ChangeNothingTheSecondTime) {
+  Must(Open());
+  const std::string before = test::ReadText(path_);
+  Must(Open());
+  EXPECT_EQ(test::ReadText(path_), before);
+}
+
+TEST_F(SqliteMigrationsTest, GoOnWhereTheyWereInterrupted) {
+  Edit("PRAGMA journal_mode = WAL");  // set, and then the process ended
+  Database database = Must(Open());
+  EXPECT_EQ(Number(database, "PRAGMA user_version"), kSchemaVersion);
+}
+
+TEST_F(SqliteMigrationsTest, RefuseALaterVersion) {
+  Must(Open());
+  Edit(fmt::format("PRAGMA user_version = {}", kSchemaVersion + 1));
+  ExpectRefused("database-newer", Code::kConflict);
+}
+
+TEST_F(SqliteMigrationsTest, RefuseAnotherTrustDomain) {
+  Must(Open());
+  const auto database = Open("example.com");
+  ASSERT_FALSE(database);
+  EXPECT_EQ(database.error().Name(), "database-foreign");
+  EXPECT_NE(database.error().text.find("example.org"), std::string::npos) << "names whose it is";
+  EXPECT_TRUE(Open());
+}
+
+TEST_F(SqliteMigrationsTest, RefuseAnotherProgramsDatabase) {
+  Edit("CREATE TABLE customer (name)");
+  ExpectRefused("database-foreign", Code::kConflict);
+  Edit("PRAGMA application_id = 7");
+  ExpectRefused("database-foreign", Code::kConflict);
+}
+
+TEST_F(SqliteMigrationsTest, RefuseTablesWithoutAVersion) {
+  Must(Open());
+  Edit("PRAGMA user_version = 0");
+  ExpectRefused("database-corrupt", Code::kUntrusted);
+}
+
+TEST_F(SqliteMigrationsTest, RefuseADatabaseWithoutATrustDomain) {
+  Must(Open());
+  Edit("DELETE FROM meta");
+  ExpectRefused("database-corrupt", Code::kUntrusted);
+}
+
+TEST_F(SqliteMigrationsTest, RefuseAFileThatIsNoDatabase) {
+  test::WriteText(path_, std::string(5000, 'x'));
+  ExpectRefused("database-corrupt", Code::kUntrusted);
+}
+
+TEST_F(SqliteMigrationsTest, RefuseADamagedPage) {
+  Must(Open());
+  Edit("PRAGMA wal_checkpoint(TRUNCATE)");
+  std::string text = test::ReadText(path_);
+  ASSERT_GT(text.size(), 8192U);
+  text.replace(4096 + 8, 200, std::string(200, '\xff'));  // the cells of the second page
+  test::WriteText(path_, text);
+  const auto database = Open();
+  ASSERT_FALSE(database);
+  EXPECT_EQ(database.error().Name(), "database-corrupt") << database.error().text;
+}
+
+TEST_F(SqliteMigrationsTest, RefuseATruncatedFile) {
+  Must(Open());
+  Edit("PRAGMA wal_checkpoint(TRUNCATE)");
+  std::filesystem::resize_file(path_, 4096);
+  const auto database = Open();
+  ASSERT_FALSE(database);
+  EXPECT_EQ(database.error().Name(), "database-corrupt") << database.error().text;
+}
+
+}  // namespace
+}  // namespace lodekey::issuer
