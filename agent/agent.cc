@@ -44,6 +44,9 @@ Agent::Agent(const platform::AgentConfig& config, State state, DeviceOpener open
 }
 
 Time Agent::Now() const {
+  // What the issuer stated in this boot, and the time since, is right even on a host whose clock is wrong.
+  const auto& boot = state_.boot();
+  if (boot.issuer_unix_ms() != 0) return Time(Duration(boot.issuer_unix_ms()) + platform::Uptime() - Duration(boot.issuer_uptime_ms()));
   return platform::TimeFloor(Time(Duration(state_.lasting().time_floor_unix_ms()))).Judge(platform::Now());
 }
 
@@ -237,6 +240,8 @@ void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, c
     platform::LogEvent(LogLevel::kError, "the issuer's audit log went back: it may have been truncated",
                        {{"seen_before", std::to_string(lasting.audit_head().seq())}, {"now", std::to_string(head.seq())}});
   }
+  state_.boot().set_issuer_unix_ms(verdict.judged_unix_ms());
+  state_.boot().set_issuer_uptime_ms(platform::Uptime().count());
   lasting.set_time_floor_unix_ms(std::max(lasting.time_floor_unix_ms(), verdict.judged_unix_ms()));
   if (const auto saved = state_.SaveLasting(); !saved) {
     platform::LogEvent(LogLevel::kError, "the agent's state could not be stored", {{"reason", saved.error().text}});

@@ -71,56 +71,52 @@ Result<std::unique_ptr<NodeTpm>> NodeTpm::Open(std::unique_ptr<tpm::Device> devi
     state.lasting().set_ek_template(std::string(ek_template->name));
     RETURN_IF_ERROR(state.SaveLasting(), "remember the endorsement key");
   }
-  const bool enrolled = state.boot().certificates_size() != 0;
-  std::unique_ptr<NodeTpm> node;
-  {
-    std::optional<tpm::LoadedKey> kept(std::move(ek));
-    if (enrolled) kept.reset();  // its slot is wanted for the keys
-    ASSIGN_OR_RETURN(Keys keys, LoadKeys(*device, state), "keys");
-    node.reset(new NodeTpm(std::move(device), *ek_template, std::move(kept), std::move(keys)));
+  std::optional<tpm::LoadedKey> kept(std::move(ek));
+  // An enrolled node needs its slot for the keys, and no look at the register: the next quote covers the claim.
+  if (state.boot().certificates_size() != 0) kept.reset();
+  ASSIGN_OR_RETURN(Keys keys, LoadKeys(*device, state), "keys");
+  if (config.ledger_pcr && state.boot().certificates_size() == 0) {
+    RETURN_IF_ERROR(ClaimRegister(*device, state, static_cast<uint8_t>(*config.ledger_pcr), keys.ak.area.name()), "claim");
   }
-  // A claim that is known to stand needs no look at the register: the next quote covers it.
-  const bool claimed = enrolled && state.boot().certificates_size() != 0;
-  if (config.ledger_pcr && !claimed) {
-    RETURN_IF_ERROR(ClaimRegister(*node->device_, state, static_cast<uint8_t>(*config.ledger_pcr), node->ak().name()), "claim");
-  }
-  NodeTpm* self = node.get();
-  ASSIGN_OR_RETURN(node->tls_key_, tpm::TlsKey::Register(node->node_key().key(), [self](ByteView digest) { return self->SignDigest(digest); }), "TLS key");
+  const std::shared_ptr<Chip> chip(new Chip{.mutex = {}, .device = std::move(device), .ek = std::move(kept), .keys = std::move(keys)});
+  std::unique_ptr<NodeTpm> node(new NodeTpm(chip, *ek_template));
+  const auto sign = [chip](ByteView digest) {
+    const std::scoped_lock lock(chip->mutex);
+    return chip->device->SignDigest(chip->keys.node_key, digest);
+  };
+  ASSIGN_OR_RETURN(node->tls_key_, tpm::TlsKey::Register(node->node_key().key(), sign), "TLS key");
   return node;
 }
 
-Result<Bytes> NodeTpm::SignDigest(ByteView digest) {
-  const std::scoped_lock lock(mutex_);
-  return device_->SignDigest(keys_.node_key, digest);
-}
-
 Result<EndorsementOffer> NodeTpm::Offer() {
-  const std::scoped_lock lock(mutex_);
-  if (!ek_) {
-    ASSIGN_OR_RETURN(ek_, device_->CreateEk(ek_template_), "endorsement key");
+  const std::scoped_lock lock(chip_->mutex);
+  tpm::Device& device = *chip_->device;
+  if (!chip_->ek) {
+    ASSIGN_OR_RETURN(chip_->ek, device.CreateEk(ek_template_), "endorsement key");
   }
-  EndorsementOffer offer{.ek = ek_->area};
-  ASSIGN_OR_RETURN(const auto certificate, device_->ReadNv(ek_template_.certificate_index), "EK certificate");
+  EndorsementOffer offer{.ek = chip_->ek->area};
+  ASSIGN_OR_RETURN(const auto certificate, device.ReadNv(ek_template_.certificate_index), "EK certificate");
   if (!certificate) return offer;
   offer.certificate = *certificate;
-  ASSIGN_OR_RETURN(const auto indices, device_->ListNv(kFirstChainIndex, kLastChainIndex), "EK certificate chain");
-  ASSIGN_OR_RETURN(offer.chain, ReadChain(*device_, indices), "EK certificate chain");
+  ASSIGN_OR_RETURN(const auto indices, device.ListNv(kFirstChainIndex, kLastChainIndex), "EK certificate chain");
+  ASSIGN_OR_RETURN(offer.chain, ReadChain(device, indices), "EK certificate chain");
   return offer;
 }
 
 Result<crypto::Secret> NodeTpm::Activate(const tpm::Credential& credential) {
-  const std::scoped_lock lock(mutex_);
-  return device_->ActivateCredential(keys_.ak, *ek_, ek_template_, credential);
+  const std::scoped_lock lock(chip_->mutex);
+  if (!chip_->ek) return Fail(Code::kInternal, "the endorsement key was released");
+  return chip_->device->ActivateCredential(chip_->keys.ak, *chip_->ek, ek_template_, credential);
 }
 
 Result<tpm::Quoted> NodeTpm::CertifyNodeKey(ByteView qualifying) {
-  const std::scoped_lock lock(mutex_);
-  return device_->Certify(keys_.node_key, keys_.ak, qualifying);
+  const std::scoped_lock lock(chip_->mutex);
+  return chip_->device->Certify(chip_->keys.node_key, chip_->keys.ak, qualifying);
 }
 
 void NodeTpm::ReleaseEk() {
-  const std::scoped_lock lock(mutex_);
-  ek_.reset();
+  const std::scoped_lock lock(chip_->mutex);
+  chip_->ek.reset();
 }
 
 }  // namespace lodekey::agent

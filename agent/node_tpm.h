@@ -31,8 +31,8 @@ class NodeTpm {
   static Result<std::unique_ptr<NodeTpm>> Open(std::unique_ptr<tpm::Device> device, const platform::AgentConfig& config,
                                                State& state);
 
-  const tpm::PublicArea& ak() const { return keys_.ak.area; }
-  const tpm::PublicArea& node_key() const { return keys_.node_key.area; }
+  const tpm::PublicArea& ak() const { return chip_->keys.ak.area; }
+  const tpm::PublicArea& node_key() const { return chip_->keys.node_key.area; }
 
   // For an enrolment: the EK with its certificates. Creates the EK again if it was released.
   Result<EndorsementOffer> Offer();
@@ -44,8 +44,8 @@ class NodeTpm {
   // Runs `use(device, ak)` with the chip to itself.
   template <class Use>
   auto WithAk(Use use) {
-    const std::scoped_lock lock(mutex_);
-    return use(*device_, keys_.ak);
+    const std::scoped_lock lock(chip_->mutex);
+    return use(*chip_->device, chip_->keys.ak);
   }
 
   // "engine:…" for the TLS library.
@@ -56,17 +56,18 @@ class NodeTpm {
     tpm::LoadedKey ak;
     tpm::LoadedKey node_key;
   };
-  NodeTpm(std::unique_ptr<tpm::Device> device, const tpm::EkTemplate& ek_template, std::optional<tpm::LoadedKey> ek,
-          Keys keys)
-      : device_(std::move(device)), ek_template_(ek_template), ek_(std::move(ek)), keys_(std::move(keys)) {}
+  // Shared with handshakes that are signing: the chip stays open until the last of them is done.
+  struct Chip {
+    std::mutex mutex;
+    std::unique_ptr<tpm::Device> device;  // outlives every handle below
+    std::optional<tpm::LoadedKey> ek;
+    Keys keys;
+  };
+  NodeTpm(std::shared_ptr<Chip> chip, const tpm::EkTemplate& ek_template) : chip_(std::move(chip)), ek_template_(ek_template) {}
   static Result<Keys> LoadKeys(tpm::Device& device, State& state);
-  Result<Bytes> SignDigest(ByteView digest);
 
-  std::mutex mutex_;
-  std::unique_ptr<tpm::Device> device_;   // outlives every handle below
+  std::shared_ptr<Chip> chip_;
   const tpm::EkTemplate& ek_template_;
-  std::optional<tpm::LoadedKey> ek_;
-  Keys keys_;
   std::unique_ptr<tpm::TlsKey> tls_key_;
 };
 

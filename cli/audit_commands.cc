@@ -52,7 +52,7 @@ Result<void> AskIssuer(Session& session, const AuditArguments& arguments, AuditT
     }
     std::ranges::copy(AsBytes(issuer->audit_public_key()), task.key.begin());
   }
-  if (issuer->audit_seq() == 0) return {};
+  // An issuer that has written nothing yet has a head of zeros.
   ASSIGN_OR_RETURN(task.known.emplace_back(), HeadFrom(issuer->audit_seq(), issuer->audit_hash()),
                    "issuer");
   return {};

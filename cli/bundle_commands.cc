@@ -89,7 +89,7 @@ void AddBundleCommands(CLI::App& app, Session& session) {
 
   CLI::App& out = *group.add_subcommand("export", "write the roots for a verifier");
   out.add_option("--format", arguments->format, "PEM certificates, or the SPIFFE bundle format")
-      ->type_name("pem|spiffe")
+      ->type_name("FORM")
       ->check(CLI::IsMember({"pem", "spiffe"}));
   out.add_option("--out", arguments->out, "replace this file instead of printing")
       ->type_name("FILE");

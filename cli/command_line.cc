@@ -31,7 +31,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   app.add_option_function<std::string>(
          "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
          "how to print")
-      ->type_name("table|json")
+      ->type_name("FORM")
       ->check(CLI::IsMember({"table", "json"}));
   app.add_option("--socket", options.socket, "the agent's socket (LODEKEY_AGENT_SOCKET)")
       ->type_name("PATH");
@@ -57,6 +57,16 @@ int Report(const Error& error, bool json, Surroundings& world) {
   return static_cast<int>(ExitCodeOf(error));
 }
 
+// "lodekey node show", as far as the command line got.
+std::string ChosenVerb(const CLI::App& app) {
+  std::string verb = app.get_name();
+  for (auto chosen = app.get_subcommands(); !chosen.empty();
+       chosen = chosen.front()->get_subcommands()) {
+    verb += " " + chosen.front()->get_name();
+  }
+  return verb;
+}
+
 int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
                 Surroundings& world) {
   // Help is asked for by an exception, too.
@@ -66,9 +76,7 @@ int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
   std::string text = problem.what();
   std::ranges::replace(text, '\n', ' ');
   while (text.ends_with('.') || text.ends_with(' ')) text.pop_back();
-  const auto chosen = app.get_subcommands();
-  const std::string verb = chosen.empty() ? "" : " " + chosen.front()->get_name();
-  const auto error = FailUsage(text, fmt::format("See: lodekey{} --help", verb)).error();
+  const auto error = FailUsage(text, fmt::format("See: {} --help", ChosenVerb(app))).error();
   return Report(error, json, world);
 }
 

@@ -25,7 +25,7 @@ Result<void> ReadInto(tpm::Device& device, TpmObservation& seen) {
   if (HasBank(*seen.properties)) {
     ASSIGN_OR_RETURN(seen.registers, device.ReadPcrs(kBank, kRegisters), "read the registers");
   }
-  ASSIGN_OR_RETURN(seen.ek, ReadEndorsementKey(device), "read the endorsement key");
+  ASSIGN_OR_RETURN(seen.ek, ReadEkCertificate(device), "read the endorsement key's certificate");
   return {};
 }
 
@@ -64,21 +64,21 @@ Check CheckDevice(const TpmObservation& seen) {
                               seen.properties->firmware_version)};
 }
 
-Check CheckEkCertificate(const EndorsementKey& ek) {
+Check CheckEkCertificate(const EkCertificate& ek) {
   if (ek.certificate) {
     return {.id = "ek-certificate",
             .what = fmt::format("the chip holds a certificate for its endorsement key ({})",
-                                ek.template_name)};
+                                ek.made_for->name)};
   }
   return {
       .id = "ek-certificate",
       .level = Level::kWarn,
-      .what = ek.certificate_problem.empty()
-                  ? "the chip holds no certificate for its endorsement key"
-                  : fmt::format("the certificate of the endorsement key is of no use: {}",
-                                ek.certificate_problem),
+      .what =
+          ek.problem.empty()
+              ? "the chip holds no certificate for its endorsement key"
+              : fmt::format("the certificate of the endorsement key is of no use: {}", ek.problem),
       .why = "The issuer cannot tell that the TPM is genuine; it can admit it by its key alone.",
-      .fix = fmt::format("On the issuer: lodekey node allow {}", EkHash(ek))};
+      .fix = "Here: lodekey ek. It prints what to run on the issuer."};
 }
 
 Check CheckBank(const tpm::TpmProperties& properties) {

@@ -18,7 +18,7 @@ namespace lodekey::cli {
 struct TpmObservation {
   std::optional<Error> problem = {};
   std::optional<tpm::TpmProperties> properties = {};
-  std::optional<EndorsementKey> ek = {};
+  std::optional<EkCertificate> ek = {};
   std::optional<tpm::PcrBank> registers = {};  // 8 to 15, SHA-256
 };
 

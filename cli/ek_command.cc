@@ -29,8 +29,9 @@ Result<std::string> TctiOf(const Session& session, const std::string& given) {
 Result<ExitCode> ShowEk(Session& session, const EkArguments& arguments) {
   const auto tcti = TctiOf(session, arguments.tcti);
   if (!tcti) return std::unexpected(tcti.error());
-  ASSIGN_OR_RETURN(const auto device, tpm::Device::Open(*tcti), "open the TPM");
-  ASSIGN_OR_RETURN(const EndorsementKey ek, ReadEndorsementKey(*device), "endorsement key");
+  const auto device = tpm::Device::Open(*tcti);
+  if (!device) return std::unexpected(device.error());
+  ASSIGN_OR_RETURN(const EndorsementKey ek, ReadEndorsementKey(**device), "endorsement key");
   if (!arguments.pem.empty()) {
     const std::string pem = EkPem(ek);
     RETURN_IF_ERROR(platform::WriteFileAtomically(arguments.pem, AsBytes(pem), kPemMode),

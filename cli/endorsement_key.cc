@@ -27,33 +27,40 @@ const tpm::EkTemplate& ChooseEkTemplate(const std::vector<TPM2_HANDLE>& nv_indic
   return held == templates.end() ? templates.front() : *held;
 }
 
-void ReadCertificate(ByteView stored, EndorsementKey& ek) {
+EkCertificate ParseEkCertificate(const tpm::EkTemplate& made_for, ByteView stored) {
+  EkCertificate result{.made_for = &made_for};
   const auto der = attest::TrimStoredCertificate(stored);
   auto certificate = der ? crypto::Certificate::FromDer(*der)
                          : Result<crypto::Certificate>(std::unexpected(der.error()));
-  if (!certificate) {
-    ek.certificate_problem = certificate.error().text;
-  } else if (!(certificate->key() == ek.key)) {
-    ek.certificate_problem = "the certificate is for another key";
+  if (certificate) {
+    result.certificate = *std::move(certificate);
   } else {
-    ek.certificate = *std::move(certificate);
+    result.problem = certificate.error().text;
   }
+  return result;
+}
+
+Result<EkCertificate> ReadEkCertificate(tpm::Device& device) {
+  ASSIGN_OR_RETURN(const auto indices, device.ListNv(kFirstEkIndex, kLastEkIndex),
+                   "list the EK certificates");
+  const tpm::EkTemplate& made_for = ChooseEkTemplate(indices);
+  if (std::ranges::count(indices, made_for.certificate_index) == 0) {
+    return EkCertificate{.made_for = &made_for};
+  }
+  ASSIGN_OR_RETURN(const auto stored, device.ReadNv(made_for.certificate_index),
+                   "read the EK certificate");
+  return stored ? ParseEkCertificate(made_for, *stored) : EkCertificate{.made_for = &made_for};
 }
 
 Result<EndorsementKey> ReadEndorsementKey(tpm::Device& device) {
-  ASSIGN_OR_RETURN(const auto indices, device.ListNv(kFirstEkIndex, kLastEkIndex),
-                   "list the EK certificates");
-  const tpm::EkTemplate& ek_template = ChooseEkTemplate(indices);
-  ASSIGN_OR_RETURN(const tpm::LoadedKey loaded, device.CreateEk(ek_template),
+  ASSIGN_OR_RETURN(EkCertificate stored, ReadEkCertificate(device), "EK certificate");
+  ASSIGN_OR_RETURN(const tpm::LoadedKey ek, device.CreateEk(*stored.made_for),
                    "create the endorsement key");
-  EndorsementKey ek{.template_name = std::string(ek_template.name),
-                    .certificate_index = ek_template.certificate_index,
-                    .key = loaded.area.key()};
-  if (std::ranges::count(indices, ek_template.certificate_index) == 0) return ek;
-  ASSIGN_OR_RETURN(const auto stored, device.ReadNv(ek_template.certificate_index),
-                   "read the EK certificate");
-  if (stored) ReadCertificate(*stored, ek);
-  return ek;
+  if (stored.certificate && !(stored.certificate->key() == ek.area.key())) {
+    stored.certificate.reset();
+    stored.problem = "it is for another key";
+  }
+  return EndorsementKey{.key = ek.area.key(), .stored = std::move(stored)};
 }
 
 std::string EkHash(const EndorsementKey& ek) { return ToHex(ek.key.spki_sha256()); }
@@ -71,21 +78,23 @@ std::string KeyTypeText(const crypto::PublicKey& key) {
 
 std::string EkPem(const EndorsementKey& ek) {
   const std::string pem = crypto::ToPem("PUBLIC KEY", ek.key.spki_der());
-  return ek.certificate ? pem + ek.certificate->ToPem() : pem;
+  return ek.stored.certificate ? pem + ek.stored.certificate->ToPem() : pem;
 }
 
 std::string EkText(const EndorsementKey& ek) {
-  std::string text = FormatFields(
-      {{"ek hash", EkHash(ek)}, {"key type", KeyTypeText(ek.key)}, {"template", ek.template_name}});
-  if (ek.certificate) {
-    text += "\n" + FormatFields({{"certificate", fmt::format("NV {:#x}", ek.certificate_index)},
-                                 {"subject", OrEmptyName(ek.certificate->subject())},
-                                 {"issuer", OrEmptyName(ek.certificate->issuer())},
-                                 {"not before", FormatTime(ek.certificate->not_before())},
-                                 {"not after", FormatTime(ek.certificate->not_after())}});
-  } else if (!ek.certificate_problem.empty()) {
-    text += fmt::format("\nThe certificate in NV {:#x} is of no use: {}.\n", ek.certificate_index,
-                        ek.certificate_problem);
+  const tpm::EkTemplate& made_from = *ek.stored.made_for;
+  const std::string index = fmt::format("NV {:#x}", made_from.certificate_index);
+  std::string text = FormatFields({{"ek hash", EkHash(ek)},
+                                   {"key type", KeyTypeText(ek.key)},
+                                   {"template", std::string(made_from.name)}});
+  if (const auto& certificate = ek.stored.certificate) {
+    text += "\n" + FormatFields({{"certificate", index},
+                                 {"subject", OrEmptyName(certificate->subject())},
+                                 {"issuer", OrEmptyName(certificate->issuer())},
+                                 {"not before", FormatTime(certificate->not_before())},
+                                 {"not after", FormatTime(certificate->not_after())}});
+  } else if (!ek.stored.problem.empty()) {
+    text += fmt::format("\nThe certificate in {} is of no use: {}.\n", index, ek.stored.problem);
   } else {
     text += "\nThe chip holds no certificate for its endorsement key.\n";
   }
@@ -94,21 +103,22 @@ std::string EkText(const EndorsementKey& ek) {
 }
 
 Json EkJson(const EndorsementKey& ek) {
+  const tpm::EkTemplate& made_from = *ek.stored.made_for;
   Json certificate;
-  if (ek.certificate) {
-    certificate = {{"nv_index", fmt::format("{:#x}", ek.certificate_index)},
-                   {"subject", ek.certificate->subject()},
-                   {"issuer", ek.certificate->issuer()},
-                   {"not_before", JsonTime(ek.certificate->not_before())},
-                   {"not_after", JsonTime(ek.certificate->not_after())},
-                   {"pem", ek.certificate->ToPem()}};
+  if (const auto& held = ek.stored.certificate) {
+    certificate = {{"nv_index", fmt::format("{:#x}", made_from.certificate_index)},
+                   {"subject", held->subject()},
+                   {"issuer", held->issuer()},
+                   {"not_before", JsonTime(held->not_before())},
+                   {"not_after", JsonTime(held->not_after())},
+                   {"pem", held->ToPem()}};
   }
   return {{"ek_hash", EkHash(ek)},
           {"key_type", KeyTypeText(ek.key)},
-          {"template", ek.template_name},
+          {"template", made_from.name},
           {"public_key_pem", crypto::ToPem("PUBLIC KEY", ek.key.spki_der())},
           {"certificate", certificate},
-          {"certificate_problem", JsonText(ek.certificate_problem)},
+          {"certificate_problem", JsonText(ek.stored.problem)},
           {"allow_command", "lodekey node allow " + EkHash(ek)}};
 }
 

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/json.h"
@@ -12,23 +13,30 @@
 
 namespace lodekey::cli {
 
-struct EndorsementKey {
-  std::string template_name = {};  // "p256-l2"
-  TPM2_HANDLE certificate_index = 0;
-  crypto::PublicKey key;
+// The certificate the vendor put into the chip.
+struct EkCertificate {
+  const tpm::EkTemplate* made_for = nullptr;  // the template of its key; never null
   std::optional<crypto::Certificate> certificate = {};
-  std::string certificate_problem = {};  // why a certificate that the chip holds is of no use
+  std::string problem = {};  // why one that the chip holds is of no use
+};
+
+struct EndorsementKey {
+  crypto::PublicKey key;
+  EkCertificate stored;
 };
 
 // The template whose certificate the chip holds, else the first: tpm::EkTemplates is in the order
 // of preference.
 const tpm::EkTemplate& ChooseEkTemplate(const std::vector<TPM2_HANDLE>& nv_indices);
 
+// Without creating the key, which takes a slot of the chip and may take seconds.
+Result<EkCertificate> ReadEkCertificate(tpm::Device& device);
+
+// Creates the key. A certificate for another key is one that is of no use.
 Result<EndorsementKey> ReadEndorsementKey(tpm::Device& device);
 
-// What `stored`, the content of the certificate's index, is for `ek`: sets certificate or
-// certificate_problem.
-void ReadCertificate(ByteView stored, EndorsementKey& ek);
+// From the content of a certificate's index. Pure.
+EkCertificate ParseEkCertificate(const tpm::EkTemplate& made_for, ByteView stored);
 
 std::string EkHash(const EndorsementKey& ek);  // 64 hex digits
 std::string KeyTypeText(const crypto::PublicKey& key);

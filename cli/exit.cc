@@ -15,6 +15,7 @@ std::unexpected<Error> FailUsage(std::string text, std::string advice) {
 ExitCode ExitCodeOf(const Error& error) {
   if (error.Name() == kUsageError) return ExitCode::kUsage;
   if (error.Name().starts_with("audit-")) return ExitCode::kFailure;
+  if (error.Name().starts_with("admin-")) return ExitCode::kIssuerUnreachable;
   return platform::ExitCodeOf(error);
 }
 

@@ -1,5 +1,6 @@
 #include "crypto/certificate.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -165,8 +166,10 @@ std::vector<std::string> Certificate::DnsSans() const { return SansOfKind(x509()
 std::vector<std::string> Certificate::ExtendedKeyUsages() const {
   KeyUsages usages(static_cast<EXTENDED_KEY_USAGE*>(
       X509_get_ext_d2i(x509(), NID_ext_key_usage, nullptr, nullptr)));
+  const int count = std::max(sk_ASN1_OBJECT_num(usages.get()), 0);  // -1: no extension
   std::vector<std::string> dotted;
-  for (int i = 0; i < sk_ASN1_OBJECT_num(usages.get()); ++i) {
+  dotted.reserve(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
     dotted.push_back(Dotted(sk_ASN1_OBJECT_value(usages.get(), i)));
   }
   return dotted;

@@ -47,7 +47,8 @@ class Certificate {
   // that of the same certificate without them, whose signature is judged by BuildChain alone.
   bool has_padded_serial() const { return has_padded_serial_; }
 
-  // Whether `issuer` is the one this certificate names: subject and key identifier, not the signature.
+  // Whether `issuer` is the one this certificate names: subject and key identifier, not the
+  // signature.
   bool NamesIssuer(const Certificate& issuer) const;
 
   X509* x509() const { return x509_.get(); }

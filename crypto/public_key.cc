@@ -1,7 +1,5 @@
 #include "crypto/public_key.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>

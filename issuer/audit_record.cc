@@ -10,6 +10,11 @@ using Json = nlohmann::ordered_json;
 // Texts of strangers may not be UTF-8; they are replaced, never a reason to lose the record.
 std::string Line(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
+// A rule may name every value that a group accepts: the record has to fit its line however many there are.
+constexpr size_t kMaxText = 256;
+
+std::string Clipped(const std::string& text) { return text.size() <= kMaxText ? text : text.substr(0, kMaxText) + "..."; }
+
 }  // namespace
 
 std::string VerdictRecord(std::string_view event, const NodeId& node, const attest::Verdict& verdict, Standing standing, Time now) {
@@ -19,7 +24,7 @@ std::string VerdictRecord(std::string_view event, const NodeId& node, const atte
                {"outcome", attest::OutcomeName(verdict.outcome())},
                {"standing", StandingName(standing)}};
   for (const attest::FailedRule& rule : verdict.failed()) {
-    json["failed"].push_back({{"code", rule.code}, {"subject", rule.subject}, {"expected", rule.expected}, {"seen", rule.seen}});
+    json["failed"].push_back({{"code", rule.code}, {"subject", rule.subject}, {"expected", Clipped(rule.expected)}, {"seen", Clipped(rule.seen)}});
   }
   return Line(json);
 }

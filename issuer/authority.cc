@@ -17,12 +17,14 @@ constexpr std::string_view kAuthority = "authority";
 constexpr std::string_view kAudit = "audit";
 constexpr std::string_view kChallenge = "challenge";
 
-constexpr Duration kBackdate = std::chrono::minutes(5);  // for clocks that differ a little
+// Hosts judge the server's certificate by their own clock before they know better; it may be behind.
+constexpr Duration kBackdate = std::chrono::hours(24);
+constexpr size_t kMaxCommonName = 64;  // RFC 5280, appendix A; a trust domain may be longer
 
 crypto::CertificateSpec CaSpec(const AuthorityOptions& options, std::string_view what, Time now, Duration life,
                                int path_length) {
   return {.serial = crypto::RandomSerial(),
-          .common_name = fmt::format("lodekey {} of {}", what, options.trust_domain),
+          .common_name = fmt::format("lodekey {} of {}", what, options.trust_domain).substr(0, kMaxCommonName),
           .organization = {},
           .not_before = now - kBackdate,
           .not_after = now + life,
@@ -44,8 +46,16 @@ Result<void> CheckPair(const crypto::Certificate& certificate, const crypto::Pri
               {.name = "authority-corrupt", .advice = "Restore the issuer's ca directory from a backup."});
 }
 
+// A crash between writing key and certificate leaves a pair that does not match: nothing was signed with it.
+bool CanSign(const Signer& signer, const crypto::Certificate& root, Time now) {
+  return CheckPair(signer.certificate, signer.key, kIntermediate) && now < signer.certificate.not_after() &&
+         crypto::BuildChain(signer.certificate, {}, {root}, {});
+}
+
+// Half of its life is over. What lies before its making is no life.
 bool Due(const crypto::Certificate& certificate, Time now) {
-  return now >= certificate.not_before() + (certificate.not_after() - certificate.not_before()) / 2;
+  const Time made = certificate.not_before() + kBackdate;
+  return now >= made + (certificate.not_after() - made) / 2;
 }
 
 }  // namespace
@@ -80,6 +90,10 @@ Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Tim
   ASSIGN_OR_RETURN(auto authority_certificate, files.ReadCertificate(kAuthority), "issuer authority");
   ASSIGN_OR_RETURN(const auto authority_key, files.ReadKey(kAuthority), "issuer authority");
   RETURN_IF_ERROR(CheckPair(authority_certificate, authority_key, kAuthority), "open the authorities");
+  if (files.HasKey(kRoot)) {
+    ASSIGN_OR_RETURN(const auto root_key, files.ReadKey(kRoot), "root");
+    RETURN_IF_ERROR(CheckPair(root, root_key, kRoot), "open the authorities");
+  }
   std::unique_ptr<Authority> authority(new Authority(std::move(options), std::move(root), std::move(authority_certificate)));
   RETURN_IF_ERROR(authority->LoadOrMakeIntermediate(now), "open the intermediate");
   return authority;
@@ -90,12 +104,12 @@ Result<void> Authority::LoadOrMakeIntermediate(Time now) {
   if (files.HasCertificate(kIntermediate)) {
     ASSIGN_OR_RETURN(auto certificate, files.ReadCertificate(kIntermediate), kIntermediate);
     ASSIGN_OR_RETURN(auto key, files.ReadKey(kIntermediate), kIntermediate);
-    // A crash between the two files leaves a pair that does not match: a new one is made, nothing was signed with it.
-    if (CheckPair(certificate, key, kIntermediate) && now < certificate.not_after()) {
-      signers_.push_back(std::make_shared<Signer>(Signer{std::move(certificate), std::move(key)}));
-    }
+    Signer signer{std::move(certificate), std::move(key)};
+    if (CanSign(signer, root_, now)) signers_.push_back(std::make_shared<Signer>(std::move(signer)));
   }
-  if (!signers_.empty()) return Refresh(now);
+  // One that is due still signs. Where the root's key is kept elsewhere that is what the issuer lives on until an
+  // operator acts.
+  if (!signers_.empty()) return HasRootKey() ? Refresh(now) : Result<void>();
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "make an intermediate");
   signers_.push_back(std::move(made));
   return {};
@@ -120,6 +134,7 @@ Result<std::shared_ptr<const Signer>> Authority::MakeIntermediate(Time now) cons
 }
 
 Result<void> Authority::Refresh(Time now) {
+  const std::scoped_lock refreshing(refresh_mutex_);
   if (!Due(signer()->certificate, now)) return {};
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "renew the intermediate");
   const std::scoped_lock lock(mutex_);

@@ -49,7 +49,7 @@ class Authority {
   static Result<std::unique_ptr<Authority>> Open(AuthorityOptions options, Time now);
 
   // Renews the intermediate at half its life; call now and then. Without the root's key on this host it fails
-  // (kNotFound, "root-key-absent") once the intermediate is due.
+  // (kNotFound, "root-key-absent") once the intermediate is due, which goes on signing until it ends.
   Result<void> Refresh(Time now);
 
   // Signs exactly what was recorded, with the intermediate it names. Returns the chain, leaf first, without the root.
@@ -77,6 +77,7 @@ class Authority {
   AuthorityOptions options_;
   crypto::Certificate root_;
   crypto::Certificate authority_;
+  std::mutex refresh_mutex_;                            // one renewal at a time writes the files
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const Signer>> signers_;  // newest last; earlier ones until they expire
 };

@@ -6,6 +6,7 @@
 
 #include "issuer/audit_record.h"
 #include "issuer/node_limits.h"
+#include "lodekey/verdict/v1/verdict.pb.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -44,12 +45,65 @@ std::string JoinLabels(const std::map<std::string, std::string>& labels) {
   return text;
 }
 
-tpm::PcrMask ApprovableMask(const NodeRecord& record, tpm::PcrMask asked) {
+// The ledger's register as the last judged evidence stated it. Its value is this host's alone: as a reference it would
+// shut out every other host of the group.
+std::optional<tpm::PcrMask> StatedLedger(const NodeRecord& record, tpm::PcrMask allowed) {
+  lodekey::verdict::v1::Verdict verdict;
+  if (!verdict.ParseFromString(record.last_verdict)) return std::nullopt;
+  for (const auto& fact : verdict.facts()) {
+    if (fact.name() == "ledger-register") return tpm::ParsePcrMask(fact.value()).value_or(0) & allowed;
+  }
+  return std::nullopt;
+}
+
+tpm::PcrMask LedgerMask(const NodeRecord& record, tpm::PcrMask allowed) {
+  const auto stated = StatedLedger(record, allowed);
+  if (!record.enrolment) return stated.value_or(allowed);
+  const uint8_t enrolled = record.enrolment->ledger_pcr;
+  return stated.value_or(0) | (enrolled < tpm::kPcrCount ? 1U << enrolled : 0);
+}
+
+tpm::PcrMask ApprovableMask(const NodeRecord& record, tpm::PcrMask asked, tpm::PcrMask ledger_registers) {
   if (asked != 0) return asked;
   constexpr tpm::PcrMask kIma = 1U << 10;
-  const uint8_t ledger = record.enrolment ? record.enrolment->ledger_pcr : 0xff;
-  const tpm::PcrMask own = ledger < tpm::kPcrCount ? 1U << ledger : 0;
-  return record.last_pcrs.mask() & ~kIma & ~own;
+  return record.last_pcrs.mask() & ~kIma & ~LedgerMask(record, ledger_registers);
+}
+
+bool SameValue(const ReferencePcr& a, const ReferencePcr& b) { return a.bank == b.bank && a.pcr == b.pcr && a.value == b.value; }
+
+bool Has(const std::vector<ReferencePcr>& references, const ReferencePcr& wanted) {
+  return std::ranges::any_of(references, [&](const ReferencePcr& reference) { return SameValue(reference, wanted); });
+}
+
+// Other values of the registers that are being approved.
+std::vector<ReferencePcr> Others(const std::vector<ReferencePcr>& known, const std::vector<ReferencePcr>& approved) {
+  std::vector<ReferencePcr> others;
+  std::ranges::copy_if(known, std::back_inserter(others), [&](const ReferencePcr& reference) {
+    const auto same_register = [&](const ReferencePcr& wanted) { return wanted.bank == reference.bank && wanted.pcr == reference.pcr; };
+    return std::ranges::any_of(approved, same_register) && !Has(approved, reference);
+  });
+  return others;
+}
+
+std::vector<ReferencePcr> ValuesOf(const NodeRecord& record, tpm::PcrMask mask, Time now, const std::string& actor) {
+  std::vector<ReferencePcr> values;
+  for (const auto& [pcr, value] : record.last_pcrs.values) {
+    if ((mask >> pcr & 1) == 0) continue;
+    values.push_back({.group = record.Group(), .bank = record.last_pcrs.alg, .pcr = pcr, .value = value, .approved = now, .approved_by = actor});
+  }
+  return values;
+}
+
+// The operator accepts this boot as it now is. Returns whether that is news.
+bool AcceptBoot(NodeRecord& record, const std::vector<ReferencePcr>& approved) {
+  if (!record.enrolment || record.enrolment->static_pcrs.alg != record.last_pcrs.alg) return false;
+  bool changed = false;
+  for (const ReferencePcr& reference : approved) {
+    Bytes& value = record.enrolment->static_pcrs.values[reference.pcr];
+    changed |= value != reference.value;
+    value = reference.value;
+  }
+  return changed;
 }
 
 }  // namespace
@@ -115,41 +169,47 @@ Result<ChangedNode> Inventory::Remove(const std::string& name, const std::string
   return ChangedNode{.changed = true, .record = std::move(record)};
 }
 
+Result<bool> Inventory::AreSettled(const std::string& group, const std::vector<ReferencePcr>& approved, bool replace) const {
+  std::vector<ReferencePcr> known;
+  RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
+    ASSIGN_OR_RETURN(known, view.ListReferences(group), "references");
+    return {};
+  }),
+                  "references");
+  const bool all_known = std::ranges::all_of(approved, [&](const ReferencePcr& reference) { return Has(known, reference); });
+  return all_known && (!replace || Others(known, approved).empty());
+}
+
 Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, tpm::PcrMask asked, bool replace, const std::string& actor) const {
   ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve PCRs");
-  const tpm::PcrMask mask = ApprovableMask(record, asked);
+  const tpm::PcrMask mask = ApprovableMask(record, asked, context_.config.appraisal.ledger_registers);
   const tpm::PcrMask missing = mask & ~record.last_pcrs.mask();
   if (mask == 0 || missing != 0) {
     return Fail(Code::kNotFound, fmt::format("the node has shown no value for PCR {}", mask == 0 ? "0-23" : tpm::FormatPcrMask(missing)),
                 {.name = "pcr-not-shown", .advice = "Let the node attest first: lodekey attest"});
   }
-  ApprovedPcrs result;
   const Time now = context_.now();
-  for (const auto& [pcr, value] : record.last_pcrs.values) {
-    if ((mask >> pcr & 1) == 0) continue;
-    result.approved.push_back({.group = record.Group(), .bank = record.last_pcrs.alg, .pcr = pcr, .value = value, .approved = now, .approved_by = actor});
-    // The operator accepts this boot as it now is.
-    if (record.enrolment) record.enrolment->static_pcrs.values[pcr] = value;
+  std::vector<ReferencePcr> approved = ValuesOf(record, mask, now, actor);
+  ASSIGN_OR_RETURN(const bool settled, AreSettled(record.Group(), approved, replace), "approve PCRs");
+  if (!AcceptBoot(record, approved) && settled) {
+    return ApprovedPcrs{.changed = false, .record = std::move(record), .approved = std::move(approved)};
   }
   record.updated = now;
   const std::string audit = OperatorRecord({.event = "pcrs.approved", .actor = actor, .node = record.id,
                                             .detail = fmt::format("group {}: {}:{}{}", record.Group(), crypto::HashName(record.last_pcrs.alg),
                                                                   tpm::FormatPcrMask(mask), replace ? ", replacing" : "")}, now);
   RETURN_IF_ERROR(context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
-    ASSIGN_OR_RETURN(const auto known, transaction.ListReferences(record.Group()), "references");
-    for (const ReferencePcr& reference : known) {
-      const bool stale = replace && reference.bank == record.last_pcrs.alg && (mask >> reference.pcr & 1) != 0;
-      if (stale) RETURN_IF_ERROR(transaction.DeleteReference(reference), "references");
+    ASSIGN_OR_RETURN(const auto present, transaction.ListReferences(record.Group()), "references");
+    for (const ReferencePcr& other : replace ? Others(present, approved) : std::vector<ReferencePcr>()) {
+      RETURN_IF_ERROR(transaction.DeleteReference(other), "references");
     }
-    for (const ReferencePcr& reference : result.approved) RETURN_IF_ERROR(transaction.PutReference(reference), "references");
+    for (const ReferencePcr& reference : approved) RETURN_IF_ERROR(transaction.PutReference(reference), "references");
     RETURN_IF_ERROR(transaction.PutNode(record), "store the node");
     transaction.Audit(audit);
     return {};
   }),
                   "approve PCRs");
-  result.changed = true;
-  result.record = std::move(record);
-  return result;
+  return ApprovedPcrs{.changed = true, .record = std::move(record), .approved = std::move(approved)};
 }
 
 Result<ChangedNode> Inventory::ApproveAk(const std::string& name, const std::string& actor) const {

@@ -39,13 +39,16 @@ class Inventory {
   Result<ChangedNode> Remove(const std::string& name, const std::string& actor) const;
 
   // Accepts, for the node's group, the values that the node's last judged evidence proved. `mask` 0: every quoted
-  // register except 10 (IMA) and the ledger's. With `replace` other values for these registers are forgotten.
+  // register except 10 (IMA) and the ledger's. With `replace` other values for these registers are forgotten. kNotFound
+  // ("pcr-not-shown").
   Result<ApprovedPcrs> ApprovePcrs(const std::string& name, tpm::PcrMask mask, bool replace, const std::string& actor) const;
 
   // Lets the attestation key that was refused take its place at the next enrolment.
   Result<ChangedNode> ApproveAk(const std::string& name, const std::string& actor) const;
 
  private:
+  // Whether approving these values would leave the group's references as they are.
+  Result<bool> AreSettled(const std::string& group, const std::vector<ReferencePcr>& approved, bool replace) const;
   Result<void> Commit(const NodeRecord& record, const std::string& audit) const;
   Context& context_;
 };

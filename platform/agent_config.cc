@@ -45,6 +45,7 @@ constexpr int64_t kHour = 3600 * kSecond;
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-function-size): a table, a row per option.
 const ConfigSchema& AgentConfigSchema() {
   static const ConfigSchema schema = {
       {.key = "trust_domain",

@@ -97,6 +97,7 @@ bool SendToJournal(LogLevel level, std::string_view line, std::span<const LogFie
     entries.push_back(fmt::format("{}={}", JournalName(field.key), EscapeControl(field.value)));
   }
   std::vector<iovec> parts;
+  parts.reserve(entries.size());
   for (std::string& entry : entries) {
     parts.push_back({.iov_base = entry.data(), .iov_len = entry.size()});
   }

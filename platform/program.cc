@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 namespace lodekey::platform {
 namespace {
 
@@ -24,8 +23,8 @@ std::string JsonString(std::string_view text) {
 
 std::string FormatError(std::string_view program, const Error& error, bool json) {
   if (json) {
-    return fmt::format("{{\"schema\":1,\"code\":{},\"message\":{},\"advice\":{}}}\n", JsonString(error.Name()), JsonString(error.text),
-                       JsonString(error.advice));
+    return fmt::format("{{\"schema\":1,\"code\":{},\"message\":{},\"advice\":{}}}\n",
+                       JsonString(error.Name()), JsonString(error.text), JsonString(error.advice));
   }
   const std::string advice = error.advice.empty() ? "" : fmt::format("  {}\n", error.advice);
   return fmt::format("{}: {}. [{}]\n{}", program, error.text, error.Name(), advice);
@@ -34,11 +33,13 @@ std::string FormatError(std::string_view program, const Error& error, bool json)
 ExitCode ExitCodeOf(const Error& error) {
   const std::string_view name = error.Name();
   if (name.starts_with("tpm-")) return ExitCode::kTpmUnavailable;
-  if (name == "issuer-unreachable" || name == "issuer-untrusted") return ExitCode::kIssuerUnreachable;
+  if (name == "issuer-unreachable" || name == "issuer-untrusted")
+    return ExitCode::kIssuerUnreachable;
   if (name == "not-enrolled") return ExitCode::kNotEnrolled;
   if (name == "identity-expired") return ExitCode::kExpired;
   if (name == "config-invalid" || name == "config-unsafe") return ExitCode::kUsage;
-  return error.code == Code::kDenied || error.code == Code::kUntrusted ? ExitCode::kDenied : ExitCode::kFailure;
+  return error.code == Code::kDenied || error.code == Code::kUntrusted ? ExitCode::kDenied
+                                                                       : ExitCode::kFailure;
 }
 
 }  // namespace lodekey::platform

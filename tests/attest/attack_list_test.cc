@@ -1,10 +1,7 @@
 // The list of attacks and the suite are compared, so that no row is forgotten and none is invented.
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <optional>
 #include <regex>
 #include <set>
 #include <string>
@@ -12,27 +9,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/attest/shared_data.h"
+
 namespace lodekey::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string FromEnvironment(const char* name, std::string otherwise) {
-  const char* const value = std::getenv(name);
-  return value != nullptr ? value : std::move(otherwise);
-}
-
-fs::path Source() { return FromEnvironment("LODEKEY_SOURCE", "."); }
-fs::path Shared() { return FromEnvironment("LODEKEY_SHARED", Source() / "../shared"); }
-
-std::optional<std::string> ReadAll(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 // The numbers that `pattern` finds as its first group.
-std::set<int> Numbers(const std::string& text, const std::regex& pattern) {
+std::set<int> Numbers(const Bytes& bytes, const std::regex& pattern) {
+  const std::string text(AsText(bytes));
   std::set<int> numbers;
   for (std::sregex_iterator found(text.begin(), text.end(), pattern), end; found != end; ++found) {
     numbers.insert(std::stoi(found->str(1)));
@@ -53,10 +39,11 @@ std::set<int> TestedRows() {
   static const std::regex kRegistered(R"re("A([0-9]+)["/])re");
   static const std::regex kNamed(R"re(TEST(?:_F|_P)?\(\w+,\s*A([0-9]+)(?![0-9]))re");
   std::set<int> rows;
-  for (const auto& entry : fs::recursive_directory_iterator(Source() / "tests")) {
+  for (const auto& entry : fs::recursive_directory_iterator(SourceTree() / "tests")) {
     const std::string name = entry.path().filename();
-    if (!name.contains("attack") || name == "attack_list_test.cc") continue;
-    const auto text = entry.is_regular_file() ? ReadAll(entry.path()) : std::nullopt;
+    const bool table = entry.is_regular_file() && name.contains("attack");
+    if (!table || name == "attack_list_test.cc") continue;
+    const auto text = ReadIfThere(entry.path());
     if (!text) continue;
     rows.merge(Numbers(*text, kRegistered));
     rows.merge(Numbers(*text, kNamed));
@@ -65,7 +52,7 @@ std::set<int> TestedRows() {
 }
 
 TEST(AttackList, HasATestForEachRow) {
-  const auto list = ReadAll(Shared() / "attacks.md");
+  const auto list = ReadIfThere(SharedData() / "attacks.md");
   if (!list) GTEST_SKIP() << "the list of attacks is not here";
   const std::set<int> listed = Numbers(*list, std::regex(R"re(- A([0-9]+): )re"));
   ASSERT_EQ(listed.size(), 124U);

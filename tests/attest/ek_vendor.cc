@@ -54,6 +54,8 @@ crypto::Certificate Sign(const std::string& name, const crypto::PublicKey& key, 
   X509V3_CTX context;
   X509V3_set_ctx(&context, signer, x509.get(), nullptr, nullptr, 0);
   Add(x509.get(), &context, NID_basic_constraints, options.ca ? "critical,CA:TRUE" : "CA:FALSE");
+  Add(x509.get(), &context, NID_subject_key_identifier, "hash");
+  Add(x509.get(), &context, NID_authority_key_identifier, "keyid");
   if (!options.usage.empty()) Add(x509.get(), &context, NID_ext_key_usage, options.usage.c_str());
   if (options.extend) options.extend(x509.get(), &context);
   Check(X509_sign(x509.get(), issuer_key.evp(), EVP_sha256()) > 0);
@@ -70,8 +72,8 @@ crypto::Certificate Sign(const std::string& name, const crypto::PublicKey& key, 
 EkVendor::EkVendor(bool ca_intermediate)
     : root_key_(NewKey()),
       intermediate_key_(NewKey()),
-      root_(Sign("TPM root", root_key_.public_key(), nullptr, root_key_,
-                 {.usage = "", .ca = true})),
+      root_(
+          Sign("TPM root", root_key_.public_key(), nullptr, root_key_, {.usage = "", .ca = true})),
       intermediate_(Sign("TPM issuing CA", intermediate_key_.public_key(), root_.x509(), root_key_,
                          {.usage = "", .ca = ca_intermediate})) {}
 

@@ -26,7 +26,8 @@ struct EkCertificateOptions {
 
 class EkVendor {
  public:
-  // A root and an intermediate below it; `ca_intermediate` false: the intermediate lacks the CA bit.
+  // A root and an intermediate below it; `ca_intermediate` false: the intermediate lacks the CA
+  // bit.
   explicit EkVendor(bool ca_intermediate = true);
 
   const crypto::Certificate& root() const { return root_; }

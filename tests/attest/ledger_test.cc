@@ -49,13 +49,24 @@ TEST(Ledger, IsWrittenAsTypeLengthValue) {
                             .digests = {{HashAlg::kSha1, Bytes(20, 0xdd)}},
                             .claim = {.ak_name = {0xaa}, .first_look = {}}};
   const Bytes expected = std::move(Writer()
-                                       .U8(0).U32Be(8).U64Be(0)                  // record number
-                                       .U8(1).U32Be(1).U8(12)                    // PCR
-                                       .U8(3).U32Be(25)                          // digests
-                                       .U8(0x04).U32Be(20).Raw(Bytes(20, 0xdd))  // TPM_ALG_SHA1
-                                       .U8(0xc0).U32Be(11)                       // claim
-                                       .U8(0).U32Be(1).U8(0xaa)                  // AK name
-                                       .U8(1).U32Be(0))                          // first look
+                                       .U8(0)
+                                       .U32Be(8)
+                                       .U64Be(0)  // record number
+                                       .U8(1)
+                                       .U32Be(1)
+                                       .U8(12)  // PCR
+                                       .U8(3)
+                                       .U32Be(25)  // digests
+                                       .U8(0x04)
+                                       .U32Be(20)
+                                       .Raw(Bytes(20, 0xdd))  // TPM_ALG_SHA1
+                                       .U8(0xc0)
+                                       .U32Be(11)  // claim
+                                       .U8(0)
+                                       .U32Be(1)
+                                       .U8(0xaa)  // AK name
+                                       .U8(1)
+                                       .U32Be(0))  // first look
                              .Finish();
   EXPECT_EQ(ToHex(EncodeLedger({record})), ToHex(expected));
 }
@@ -128,8 +139,8 @@ TEST(Ledger, IsRefusedWithUnknownTypes) {
 TEST(Ledger, IsRefusedWithNumbersOfAnotherWidth) {
   const auto record = [](ByteView number, ByteView pcr) {
     const Bytes rest = EncodeLedger({Record(0)});
-    return std::move(Writer().U8(0).Sized32(number).U8(1).Sized32(pcr).Raw(
-                         ByteView(rest).subspan(19)))
+    return std::move(
+               Writer().U8(0).Sized32(number).U8(1).Sized32(pcr).Raw(ByteView(rest).subspan(19)))
         .Finish();
   };
   ASSERT_EQ(FailureOf(record(Bytes(8, 0), Bytes{12})), "none");

@@ -58,7 +58,13 @@ void NodeUpdates(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * in_flight);
 }
-BENCHMARK(NodeUpdates)->Arg(1)->Arg(16)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(NodeUpdates)
+    ->Arg(1)
+    ->Arg(16)
+    ->Arg(256)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime()
+    ->Unit(benchmark::kMillisecond);
 
 void NodeReads(benchmark::State& state) {
   const test::ScratchDirectory directory;

@@ -170,8 +170,8 @@ TEST(CertificateBuilder, RefusesNamesThatCannotBe) {
   EXPECT_FALSE(Build(with_uri(std::string("spiffe://example.org/\0x", 23))));
   EXPECT_FALSE(Build(with_uri("spiffe://example.org/\xc3\xa4")));
   EXPECT_FALSE(Build(with_uri("spiffe://example.org/" + std::string(2048, 'a'))));
-  for (std::string dns : {std::string(), std::string("a b"), std::string("a,b"),
-                          std::string("a\0b", 3), std::string(254, 'a')}) {
+  for (const std::string& dns : {std::string(), std::string("a b"), std::string("a,b"),
+                                 std::string("a\0b", 3), std::string(254, 'a')}) {
     CertificateSpec spec = LeafSpec();
     spec.dns_sans = {dns};
     EXPECT_FALSE(Build(spec)) << dns;

@@ -42,7 +42,7 @@ uint64_t Reason(const Result<std::vector<Certificate>>& result) {
   if (result) return X509_V_OK;
   EXPECT_EQ(result.error().code, Code::kUntrusted) << result.error().text;
   EXPECT_EQ(ERR_peek_error(), 0u);
-  return result.error().detail ? result.error().detail->number : ~0ull;
+  return result.error().detail.value_or(Detail{}).number;
 }
 
 TEST_F(CertificateChain, IsBuiltFromLeafToRoot) {
@@ -161,7 +161,7 @@ TEST_F(CertificateChain, IsRefusedForUnknownCriticalExtensionsUnlessAllAreAccept
   const Certificate leaf =
       altered(Must(BuildTbsCertificate(LeafSpec(), leaf_.key.public_key(), &root_.certificate)));
   ASSERT_EQ(leaf.UnknownCriticalExtensions().size(), 2u);
-  const auto with = [&](std::vector<std::string> accepted) {
+  const auto with = [&](const std::vector<std::string>& accepted) {
     return Reason(BuildChain(leaf, {}, {root_.certificate}, {.accepted_critical = accepted}));
   };
   EXPECT_EQ(with({}), X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION);

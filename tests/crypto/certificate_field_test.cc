@@ -82,7 +82,7 @@ TEST(CapturedEkCertificate, ChainsToTheAuthorityOfItsEmulator) {
 
 // The DER of a certificate with the padding of its NV index cut off.
 ByteView WithoutPadding(ByteView stored) {
-  const size_t size = stored.size() < 4 ? 0 : size_t{4} + stored[2] * 256u + stored[3];
+  const size_t size = stored.size() < 4 ? 0 : size_t{4} + (size_t{stored[2]} << 8) + stored[3];
   return stored.first(std::min(size, stored.size()));
 }
 

@@ -94,7 +94,7 @@ TEST(RocaFingerprint, IsLostWhenOneResidueLeavesTheSubgroup) {
   Scratch scratch(BN_CTX_new());
   const Number m = Primorial(167);
   for (int trial = 0; trial < 20; ++trial) {
-    // 65537 is 4 modulo 37 and generates a subgroup of index 2: a non-residue times n is outside.
+    // 65537 is 10 modulo 37, with the powers 1, 10 and 26: twice one of them is none of them.
     Number n = FlawedFactor(m.get(), 1024);
     BN_mul_word(n.get(), 2);
     EXPECT_FALSE(HasRocaFingerprint(ToBytes(n.get())));

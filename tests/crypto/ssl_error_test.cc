@@ -17,9 +17,9 @@ TEST(FailSsl, PutsTheWholeQueueIntoTheTextAndEmptiesIt) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, Code::kUntrusted);
   EXPECT_EQ(result.error().text, "read it: decode error; bad decrypt (block 7)");
-  ASSERT_TRUE(result.error().detail);
-  EXPECT_EQ(result.error().detail->source, Detail::Source::kOpenSsl);
-  EXPECT_EQ(ERR_GET_REASON(result.error().detail->number), EVP_R_DECODE_ERROR);
+  const Detail detail = result.error().detail.value_or(Detail{});
+  EXPECT_EQ(detail.source, Detail::Source::kOpenSsl);
+  EXPECT_EQ(ERR_GET_REASON(detail.number), EVP_R_DECODE_ERROR);
   EXPECT_EQ(ERR_peek_error(), 0u);
 }
 

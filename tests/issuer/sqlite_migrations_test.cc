@@ -117,16 +117,20 @@ TEST_F(SqliteMigrationsTest, RefuseAFileThatIsNoDatabase) {
   ExpectRefused("database-corrupt", Code::kUntrusted);
 }
 
-TEST_F(SqliteMigrationsTest, RefuseADamagedPage) {
+TEST_F(SqliteMigrationsTest, RefuseADamagedPageWhereverItIs) {
   Must(Open());
   Edit("PRAGMA wal_checkpoint(TRUNCATE)");
-  std::string text = test::ReadText(path_);
-  ASSERT_GT(text.size(), 8192U);
-  text.replace(4096 + 8, 200, std::string(200, '\xff'));  // the cells of the second page
-  test::WriteText(path_, text);
-  const auto database = Open();
-  ASSERT_FALSE(database);
-  EXPECT_EQ(database.error().Name(), "database-corrupt") << database.error().text;
+  const std::string whole = test::ReadText(path_);
+  constexpr size_t kPageSize = 4096;
+  ASSERT_GE(whole.size(), 10 * kPageSize);
+  for (size_t page = kPageSize; page < whole.size(); page += kPageSize) {
+    std::string damaged = whole;
+    damaged.replace(page, 8, 8, '\xff');  // the header of a table's or an index's tree
+    test::WriteText(path_, damaged);
+    const auto database = Open();
+    ASSERT_FALSE(database) << page;
+    EXPECT_EQ(database.error().Name(), "database-corrupt") << database.error().text;
+  }
 }
 
 TEST_F(SqliteMigrationsTest, RefuseATruncatedFile) {

@@ -249,11 +249,16 @@ TEST_F(SqliteStoreTest, RefusesToReadANodeThatAnotherHandSpoiled) {
 // Ends the log's growth in the middle of the append of one batch, as a full disk would.
 class AppendFailure {
  public:
+  AppendFailure() {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+  }
+  ~AppendFailure() { Lift(); }
+  AppendFailure(const AppendFailure&) = delete;
+  AppendFailure& operator=(const AppendFailure&) = delete;
   void Arm() { armed_ = true; }
   void Lift() { setrlimit(RLIMIT_FSIZE, &before_); }
   std::function<void(std::string_view)> Hook(const std::string& log) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
     return [this, log](std::string_view step) {
       if (step != "committed" || !armed_.exchange(false)) return;
       const rlimit limit = {.rlim_cur = std::filesystem::file_size(log) + 10,
@@ -366,17 +371,16 @@ TEST_F(SqliteStoreTest, NeverShowsAVoidedCredentialAsIssued) {
   Must(store->CommitAndWait(PutNodeOne));
   failure.Arm();
   ASSERT_FALSE(store->CommitAndWait(Issue(SampleCredential(1))));
-  std::atomic<bool> stop = false;
   std::atomic<bool> seen_issued = false;
-  std::jthread reader([&] {
-    while (!stop) {
-      if (StateOf(*store, 1) == CredentialState::kIssued) seen_issued = true;
-    }
-  });
-  failure.Lift();
-  Must(store->CommitAndWait(Issue(SampleCredential(2))));
-  stop = true;
-  reader.join();
+  {
+    const std::jthread reader([&](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        if (StateOf(*store, 1) == CredentialState::kIssued) seen_issued = true;
+      }
+    });
+    failure.Lift();
+    Must(store->CommitAndWait(Issue(SampleCredential(2))));
+  }
   EXPECT_FALSE(seen_issued);
   EXPECT_EQ(StateOf(*store, 1), CredentialState::kVoid);
 }

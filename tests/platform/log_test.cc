@@ -115,9 +115,8 @@ TEST(Log, DoesNotMistakeAnInheritedVariableForTheJournal) {
 TEST(Log, SendsTheFactsOfAnEventToJournald) {
   const int status = RunInChild([] {
     // A journald of the test's own, in a mount namespace where its place is free.
-    ::mkdir("/run/systemd", 0755);
-    if (!EnterPrivateMounts() || !MountTmpfs("/run/systemd", "size=64k")) return kChildNotPermitted;
-    ::mkdir("/run/systemd/journal", 0755);
+    if (!EnterPrivateMounts() || !MountTmpfs("/run", "size=64k")) return kChildNotPermitted;
+    std::filesystem::create_directories("/run/systemd/journal");
     const UniqueFd journald = UnixSocket(SOCK_DGRAM);
     if (!Bind(journald, "/run/systemd/journal/socket")) return kChildNotPermitted;
     PretendToBeAService();

@@ -83,6 +83,11 @@ int RunInChild(Work work) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+// Makes this process (a child) one that permissions bind; false where that is not permitted.
+inline bool BecomeUnprivileged() {
+  return ::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0;
+}
+
 // Gives this process (a child) a mount namespace of its own; false where that is not permitted.
 inline bool EnterPrivateMounts() {
   return ::unshare(CLONE_NEWNS) == 0 &&

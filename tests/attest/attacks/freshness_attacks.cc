@@ -94,38 +94,36 @@ const AttackRow kBindingRows[] = {
                    ExtraData([](auto& s) { return Joined(HonestQualifying(s), Bytes{0}); }),
                    ExtraData([](auto& s) { return Joined(HonestQualifying(s), Bytes(32, 0)); }),
                    ExtraData([](auto& s) { return Joined(s.nonce, HonestQualifying(s)); }),
-                   ExtraData([](auto& s) {
-                     return ToBytes(ByteView(HonestQualifying(s)).first(31));
-                   }),
+                   ExtraData(
+                       [](auto& s) { return ToBytes(ByteView(HonestQualifying(s)).first(31)); }),
                    ExtraData([](auto& s) { return s.nonce; }),
                    ExtraData([](auto& s) { return Joined(s.nonce, Bytes(32, 0)); })},
      .codes = {"binding-mismatch"}},
     {.row = "A6",
      .title = "text instead of bytes",
-     .mutations =
-         {ExtraData([](auto& s) { return ToBytes(crypto::ToBase64(s.nonce)); }),
-          ExtraData([](auto& s) { return ToBytes(crypto::ToBase64(HonestQualifying(s))); }),
-          ExtraData([](auto& s) { return ToBytes(ToHex(HonestQualifying(s))); }),
-          BoundTo([](BindingContext& context) {
-            static const std::string text = crypto::ToBase64(context.nonce);
-            context.nonce = AsBytes(text);
-          })},
+     .mutations = {ExtraData([](auto& s) { return ToBytes(crypto::ToBase64(s.nonce)); }),
+                   ExtraData(
+                       [](auto& s) { return ToBytes(crypto::ToBase64(HonestQualifying(s))); }),
+                   ExtraData([](auto& s) { return ToBytes(ToHex(HonestQualifying(s))); }),
+                   BoundTo([](BindingContext& context) {
+                     static const std::string text = crypto::ToBase64(context.nonce);
+                     context.nonce = AsBytes(text);
+                   })},
      .codes = {"binding-mismatch"}},
     {.row = "A7",
      .title = "made for another request, node, log or key",
-     .mutations =
-         {BoundTo(Purpose::kEnrolQuote), BoundTo(Purpose::kEnrolCertify),
-          BoundTo([](auto& context) { context.trust_domain = "other.example"; }),
-          BoundTo([](auto& context) { context.trust_domain = ""; }),
-          BoundTo([](auto& context) {
-            static const Bytes other(attest::kNonceSize, 1);
-            context.nonce = other;
-          }),
-          BoundTo([](auto& context) { context.ak_name = OtherChip().ak().area.name(); }),
-          BoundTo([](auto& context) { context.boot_log_digest = {}; }),
-          [](Scene& scene) {
-            scene.forge = [](auto& evidence) { evidence.boot_log_digest = Bytes(32, 1); };
-          }},
+     .mutations = {BoundTo(Purpose::kEnrolQuote), BoundTo(Purpose::kEnrolCertify),
+                   BoundTo([](auto& context) { context.trust_domain = "other.example"; }),
+                   BoundTo([](auto& context) { context.trust_domain = ""; }),
+                   BoundTo([](auto& context) {
+                     static const Bytes other(attest::kNonceSize, 1);
+                     context.nonce = other;
+                   }),
+                   BoundTo([](auto& context) { context.ak_name = OtherChip().ak().area.name(); }),
+                   BoundTo([](auto& context) { context.boot_log_digest = {}; }),
+                   [](Scene& scene) {
+                     scene.forge = [](auto& evidence) { evidence.boot_log_digest = Bytes(32, 1); };
+                   }},
      .codes = {"binding-mismatch"}},
     {.row = "A7/enrol",
      .title = "a quote for another purpose, or without the activation secret",
@@ -143,9 +141,8 @@ const AttackRow kBindingRows[] = {
      .codes = {"binding-mismatch"}},
     {.row = "A9",
      .title = "evidence for the key of another session",
-     .mutations = {BoundTo([](auto& context) {
-       context.key_name = OtherChip().node_key().area.name();
-     })},
+     .mutations = {BoundTo(
+         [](auto& context) { context.key_name = OtherChip().node_key().area.name(); })},
      .codes = {"binding-mismatch"}},
 };
 

@@ -36,50 +36,78 @@ ChangeArea NameAlg(TPM2_ALG_ID alg) {
 
 void NoPolicy(TPMT_PUBLIC& area) { area.authPolicy.size = 0; }
 void OtherPolicy(TPMT_PUBLIC& area) { area.authPolicy.buffer[0] ^= 1; }
-void OtherCipher(TPMT_PUBLIC& area) {
-  area.parameters.asymDetail.symmetric.keyBits.aes = 192;
-}
+void OtherCipher(TPMT_PUBLIC& area) { area.parameters.asymDetail.symmetric.keyBits.aes = 192; }
 void SigningKey(TPMT_PUBLIC& area) {
   area.objectAttributes &= ~(TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT);
   area.objectAttributes |= TPMA_OBJECT_SIGN_ENCRYPT;
   area.parameters.asymDetail.symmetric.algorithm = TPM2_ALG_NULL;
 }
 
-const std::vector<ChangeArea> kNoStorageKeys = {
-    Without(TPMA_OBJECT_RESTRICTED),
-    Without(TPMA_OBJECT_DECRYPT),
-    Without(TPMA_OBJECT_FIXEDTPM),
-    Without(TPMA_OBJECT_FIXEDPARENT),
-    Without(TPMA_OBJECT_SENSITIVEDATAORIGIN),
-    With(TPMA_OBJECT_SIGN_ENCRYPT),
-    With(TPMA_OBJECT_NODA),
-    With(TPMA_OBJECT_ENCRYPTEDDUPLICATION),
-    SigningKey,
-    NoPolicy,
-    OtherPolicy,
-    OtherCipher};
+const std::vector<ChangeArea> kNoStorageKeys = {Without(TPMA_OBJECT_RESTRICTED),
+                                                Without(TPMA_OBJECT_DECRYPT),
+                                                Without(TPMA_OBJECT_FIXEDTPM),
+                                                Without(TPMA_OBJECT_FIXEDPARENT),
+                                                Without(TPMA_OBJECT_SENSITIVEDATAORIGIN),
+                                                With(TPMA_OBJECT_SIGN_ENCRYPT),
+                                                With(TPMA_OBJECT_NODA),
+                                                With(TPMA_OBJECT_ENCRYPTEDDUPLICATION),
+                                                SigningKey,
+                                                NoPolicy,
+                                                OtherPolicy,
+                                                OtherCipher};
 
 constexpr TPMA_OBJECT kOfAChip =
     TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN;
 
 const KeyAttackRow kKeyRows[] = {
-    {"A36", "an AK that signs anything", ReadAk, Ak, {Without(TPMA_OBJECT_RESTRICTED)},
+    {"A36",
+     "an AK that signs anything",
+     ReadAk,
+     Ak,
+     {Without(TPMA_OBJECT_RESTRICTED)},
      "ak-attributes"},
-    {"A37", "an AK without fixedTPM", ReadAk, Ak, {Without(TPMA_OBJECT_FIXEDTPM)},
+    {"A37", "an AK without fixedTPM", ReadAk, Ak, {Without(TPMA_OBJECT_FIXEDTPM)}, "ak-attributes"},
+    {"A38",
+     "an AK without fixedParent",
+     ReadAk,
+     Ak,
+     {Without(TPMA_OBJECT_FIXEDPARENT)},
      "ak-attributes"},
-    {"A38", "an AK without fixedParent", ReadAk, Ak, {Without(TPMA_OBJECT_FIXEDPARENT)},
+    {"A39",
+     "an AK that was made elsewhere",
+     ReadAk,
+     Ak,
+     {Without(TPMA_OBJECT_SENSITIVEDATAORIGIN)},
      "ak-attributes"},
-    {"A39", "an AK that was made elsewhere", ReadAk, Ak,
-     {Without(TPMA_OBJECT_SENSITIVEDATAORIGIN)}, "ak-attributes"},
-    {"A40", "an AK that can also decrypt, or not sign", ReadAk, Ak,
-     {With(TPMA_OBJECT_DECRYPT), Without(TPMA_OBJECT_SIGN_ENCRYPT)}, "ak-attributes"},
-    {"A42", "an AK named by SHA-1 or nothing", ReadAk, Ak,
-     {NameAlg(TPM2_ALG_SHA1), NameAlg(TPM2_ALG_NULL)}, "name-algorithm"},
-    {"A42/node-key", "a node key named by SHA-1 or nothing", ReadNode, NodeKey,
-     {NameAlg(TPM2_ALG_SHA1), NameAlg(TPM2_ALG_NULL)}, "name-algorithm"},
-    {"A42/ek", "an EK named by SHA-1 or nothing", ReadEk, P256Ek,
-     {NameAlg(TPM2_ALG_SHA1), NameAlg(TPM2_ALG_NULL)}, "name-algorithm"},
-    {"A45", "a software key as AK: no chip vouches for it", ReadAk, Ak, {Without(kOfAChip)},
+    {"A40",
+     "an AK that can also decrypt, or not sign",
+     ReadAk,
+     Ak,
+     {With(TPMA_OBJECT_DECRYPT), Without(TPMA_OBJECT_SIGN_ENCRYPT)},
+     "ak-attributes"},
+    {"A42",
+     "an AK named by SHA-1 or nothing",
+     ReadAk,
+     Ak,
+     {NameAlg(TPM2_ALG_SHA1), NameAlg(TPM2_ALG_NULL)},
+     "name-algorithm"},
+    {"A42/node-key",
+     "a node key named by SHA-1 or nothing",
+     ReadNode,
+     NodeKey,
+     {NameAlg(TPM2_ALG_SHA1), NameAlg(TPM2_ALG_NULL)},
+     "name-algorithm"},
+    {"A42/ek",
+     "an EK named by SHA-1 or nothing",
+     ReadEk,
+     P256Ek,
+     {NameAlg(TPM2_ALG_SHA1), NameAlg(TPM2_ALG_NULL)},
+     "name-algorithm"},
+    {"A45",
+     "a software key as AK: no chip vouches for it",
+     ReadAk,
+     Ak,
+     {Without(kOfAChip)},
      "ak-attributes"},
     {"A49", "a P-256 EK that is no storage key of the template", ReadEk, P256Ek, kNoStorageKeys,
      "ek-template"},
@@ -87,9 +115,16 @@ const KeyAttackRow kKeyRows[] = {
      kNoStorageKeys, "ek-template"},
     {"A49/rsa", "an RSA EK that is no storage key of the template", ReadEk, RsaEk, kNoStorageKeys,
      "ek-template"},
-    {"A49/ak", "the AK as EK", ReadEk, P256Ek,
-     {[](TPMT_PUBLIC& area) { area = Ak().area(); }}, "ek-template"},
-    {"A50/flags", "a node key that is restricted, decrypts, or is not of a chip", ReadNode, NodeKey,
+    {"A49/ak",
+     "the AK as EK",
+     ReadEk,
+     P256Ek,
+     {[](TPMT_PUBLIC& area) { area = Ak().area(); }},
+     "ek-template"},
+    {"A50/flags",
+     "a node key that is restricted, decrypts, or is not of a chip",
+     ReadNode,
+     NodeKey,
      {With(TPMA_OBJECT_RESTRICTED), With(TPMA_OBJECT_DECRYPT), Without(TPMA_OBJECT_SIGN_ENCRYPT),
       Without(TPMA_OBJECT_FIXEDTPM), Without(TPMA_OBJECT_FIXEDPARENT),
       Without(TPMA_OBJECT_SENSITIVEDATAORIGIN)},
@@ -110,9 +145,8 @@ void WhollyByOther(Scene& scene) {
   SignedByOther(scene);
   scene.quote.qualified_signer =
       Must(tpm::QualifiedNameOfPrimary(OtherChip().ak().area, TPM2_RH_ENDORSEMENT));
-  scene.quote.extra_data = scene.Qualifying(Purpose::kAttestQuote, [](auto& context) {
-    context.ak_name = OtherChip().ak().area.name();
-  });
+  scene.quote.extra_data = scene.Qualifying(
+      Purpose::kAttestQuote, [](auto& context) { context.ak_name = OtherChip().ak().area.name(); });
 }
 
 Change BoundToSecret(const Bytes& secret) {
@@ -124,9 +158,7 @@ Change BoundToSecret(const Bytes& secret) {
 
 Change CertifiesInstead(const SoftwareKey& (SoftwareTpm::*key)() const,
                         const SoftwareTpm& (*chip)()) {
-  return [=](Scene& scene) {
-    scene.certify.certified_name = (chip().*key)().area.name();
-  };
+  return [=](Scene& scene) { scene.certify.certified_name = (chip().*key)().area.name(); };
 }
 
 Change CertifiedUnder(TPM2_HANDLE hierarchy) {

@@ -18,8 +18,8 @@ tpm::PcrBank Sha1Bank() {
   return bank;
 }
 
-// The resettable register is brought to the value of the one that policy looks at, and quoted in its
-// place.
+// The resettable register is brought to the value of the one that policy looks at, and quoted in
+// its place.
 Change QuotedAs10(uint8_t resettable) {
   return [=](Scene& scene) {
     scene.registers.values[resettable] = scene.registers.values[10];

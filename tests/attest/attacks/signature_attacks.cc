@@ -36,9 +36,8 @@ Change SignedBy(const SoftwareTpm& (*chip)()) {
 
 // The quote names `signer` of this scene's chip.
 Change NamesSigner(std::function<tpm::Name(const Scene&)> signer) {
-  return [signer = std::move(signer)](Scene& scene) {
-    scene.quote.qualified_signer = signer(scene);
-  };
+  return
+      [signer = std::move(signer)](Scene& scene) { scene.quote.qualified_signer = signer(scene); };
 }
 
 std::function<tpm::Name(const Scene&)> UnderHierarchy(TPM2_HANDLE hierarchy) {
@@ -191,9 +190,7 @@ void AtInfinity(TPMT_PUBLIC& area) {
   area.unique.ecc.y = {.size = 32, .buffer = {}};
 }
 void NoPoint(TPMT_PUBLIC& area) { area.unique.ecc = {}; }
-void AboveTheField(TPMT_PUBLIC& area) {
-  std::fill_n(area.unique.ecc.x.buffer, 32, uint8_t{0xff});
-}
+void AboveTheField(TPMT_PUBLIC& area) { std::fill_n(area.unique.ecc.x.buffer, 32, uint8_t{0xff}); }
 
 const KeyAttackRow kKeyRows[] = {
     {.row = "A34",

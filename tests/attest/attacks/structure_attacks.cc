@@ -10,8 +10,8 @@ namespace {
 using attest::Purpose;
 using crypto::HashAlg;
 
-// Sizes of what stands in front in these quotes (part 2, 10.12.12): magic and type, qualifiedSigner,
-// extraData, clockInfo, firmwareVersion.
+// Sizes of what stands in front in these quotes (part 2, 10.12.12): magic and type,
+// qualifiedSigner, extraData, clockInfo, firmwareVersion.
 constexpr size_t kCountOffset = 6 + 36 + 34 + 17 + 8;
 constexpr size_t kBitmapSizeOffset = kCountOffset + 4 + 2;
 constexpr size_t kQuoteSize = kBitmapSizeOffset + 1 + 3 + 34;
@@ -59,8 +59,7 @@ std::vector<Change> EveryCutOfTheQuote() {
 std::vector<Change> EveryCutOfTheCertification() {
   std::vector<Change> cuts;
   for (size_t size = 1; size < kCertificationSize; ++size) {
-    cuts.push_back(
-        [size](Scene& scene) { scene.certify.bytes = CutTo(size, kCertificationSize); });
+    cuts.push_back([size](Scene& scene) { scene.certify.bytes = CutTo(size, kCertificationSize); });
   }
   return cuts;
 }

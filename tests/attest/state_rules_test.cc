@@ -1,0 +1,271 @@
+// Authentic evidence of a host that may not be acceptable.
+#include <gtest/gtest.h>
+
+#include "attest/appraisal_rules.h"
+#include "tests/attest/scene.h"
+
+namespace lodekey::attest {
+namespace {
+
+using crypto::HashAlg;
+using test::Chip;
+using test::Codes;
+using test::OnlyFailure;
+using test::OtherChip;
+using test::Scene;
+using test::SoftwareTpm;
+
+std::vector<std::string> None() { return {}; }
+
+// --- Counters and firmware; the rows A10 to A14 have the rest. ---
+
+TEST(Counters, MayRise) {
+  Scene scene;
+  scene.clock.clock += 1'000'000;
+  EXPECT_EQ(Codes(scene.Attest()), None());
+  scene.clock = scene.state.clock;  // two quotes within a millisecond
+  EXPECT_EQ(Codes(scene.Attest()), None());
+}
+
+TEST(Counters, SayOnlyThatTheHostRebooted) {
+  Scene scene;
+  ++scene.clock.reset_count;
+  scene.clock.clock = 0;
+  scene.policy.accept_firmware_change = false;
+  scene.firmware_version = 1;
+  const Verdict verdict = scene.Attest();
+  const FailedRule rule = OnlyFailure(verdict);
+  EXPECT_EQ(rule.code, "rebooted");
+  EXPECT_EQ(rule.expected, "7");
+  EXPECT_EQ(rule.seen, "8");
+  EXPECT_EQ(verdict.outcome(), Outcome::kEnrolAgain);
+}
+
+TEST(Firmware, IsNamedInHexadecimal) {
+  Scene scene;
+  scene.policy.accept_firmware_change = false;
+  scene.firmware_version = 0xabcd;
+  const FailedRule rule = OnlyFailure(scene.Attest());
+  EXPECT_EQ(rule.expected, "0x2023052600120000");
+  EXPECT_EQ(rule.seen, "0xabcd");
+}
+
+// --- Static registers. ---
+
+TEST(StaticRegisters, MayNotChangeWithinTheBoot) {
+  Scene scene;
+  scene.SetRegister(4, Bytes(32, 0xee));
+  const Verdict verdict = scene.Attest();
+  const FailedRule rule = OnlyFailure(verdict);
+  EXPECT_EQ(rule.code, "pcr-changed-in-boot");
+  EXPECT_EQ(rule.subject, "PCR 4 (sha256)");
+  EXPECT_EQ(rule.expected, ToHex(Bytes(32, 4)));
+  EXPECT_EQ(rule.seen, ToHex(Bytes(32, 0xee)));
+  EXPECT_NE(rule.accept.find("lodekey node approve-pcrs " + scene.subject.node_id + " --pcr 4"),
+            std::string::npos)
+      << rule.accept;
+  EXPECT_EQ(verdict.outcome(), Outcome::kNodeRefused);
+}
+
+TEST(StaticRegisters, AreEachReported) {
+  Scene scene;
+  for (const uint8_t pcr : Bytes{0, 7, 14}) scene.SetRegister(pcr, Bytes(32, 0xee));
+  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>(3, "pcr-changed-in-boot"));
+}
+
+TEST(StaticRegisters, AreThoseThatPolicyNames) {
+  Scene scene;
+  for (const uint8_t pcr : Bytes{10, 11, 13, 15}) scene.SetRegister(pcr, Bytes(32, 0xee));
+  EXPECT_EQ(Codes(scene.Attest()), None());
+  scene.policy.static_pcrs |= 1U << 11;
+  EXPECT_EQ(OnlyFailure(scene.Attest()).subject, "PCR 11 (sha256)");
+}
+
+TEST(StaticRegisters, AreComparedWithTheFirstEvidenceOfTheBoot) {
+  Scene scene;
+  scene.SetRegister(4, Bytes(32, 0xee));
+  scene.state.pcrs = scene.registers;  // accepted meanwhile, because policy was another
+  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"pcr-changed-in-boot"});
+}
+
+TEST(StaticRegisters, StandWhenTheSameAkEnrolsAgainInTheBoot) {
+  Scene scene;
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+  scene.SetRegister(4, Bytes(32, 0xee));
+  EXPECT_EQ(Codes(scene.Enrol()), std::vector<std::string>{"pcr-changed-in-boot"});
+}
+
+TEST(StaticRegisters, AreNewAfterAReboot) {
+  Scene scene;
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  scene.SetRegister(4, Bytes(32, 0xee));
+  scene.clock = {.clock = 1, .reset_count = 8, .safe = true};
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+  scene.clock.reset_count = 0;  // a TPM that was cleared
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+}
+
+TEST(StaticRegisters, AreNewAfterARestart) {
+  Scene scene;
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  scene.SetRegister(4, Bytes(32, 0xee));
+  ++scene.clock.restart_count;
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+}
+
+// --- The boot log. ---
+
+TEST(BootLog, DoesNotChangeWithinTheBoot) {
+  Scene scene;
+  scene.message.boot_log_digest = Bytes(32, 1);
+  const FailedRule rule = OnlyFailure(scene.Attest());
+  EXPECT_EQ(rule.code, "boot-log-changed");
+  EXPECT_EQ(rule.seen, ToHex(Bytes(32, 1)));
+  EXPECT_EQ(rule.outcome, Outcome::kNodeRefused);
+}
+
+TEST(BootLog, NeitherAppearsNorGoesWithinTheBoot) {
+  Scene gone;
+  gone.message.boot_log_digest = {};
+  EXPECT_EQ(OnlyFailure(gone.Attest()).seen, "no log");
+  Scene appears;
+  appears.state.boot_log_digest = {};
+  EXPECT_EQ(OnlyFailure(appears.Attest()).expected, "no log");
+}
+
+// --- Reference values. ---
+
+TEST(References, MayBeAbsent) {
+  const Scene scene;
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+  EXPECT_EQ(Codes(scene.Attest()), None());
+}
+
+TEST(References, AreRequiredWherePolicySaysSo) {
+  Scene scene;
+  scene.policy.require_references = true;
+  for (const Verdict& verdict : {scene.Enrol(), scene.Attest()}) {
+    const FailedRule rule = OnlyFailure(verdict);
+    EXPECT_EQ(rule.code, "references-absent");
+    EXPECT_EQ(rule.subject, "group 'edge'");
+    EXPECT_EQ(rule.outcome, Outcome::kNodeRefused);
+    EXPECT_EQ(rule.accept, "lodekey node approve-pcrs " + scene.subject.node_id);
+  }
+  scene.references = {{0, {Bytes(32, 0)}}};
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+}
+
+TEST(References, AcceptAnyOfTheirValues) {
+  Scene scene;
+  scene.references = {{8, {Bytes(32, 0x77), Bytes(32, 8)}}};
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+  EXPECT_EQ(Codes(scene.Attest()), None());
+}
+
+TEST(References, RefuseAnotherValueAndSayHowToAcceptIt) {
+  Scene scene;
+  scene.references = {{8, {Bytes(32, 0x77), Bytes(32, 0x88)}}, {9, {Bytes(32, 9)}}};
+  for (const Verdict& verdict : {scene.Enrol(), scene.Attest()}) {
+    const FailedRule rule = OnlyFailure(verdict);
+    EXPECT_EQ(rule.code, "pcr-not-approved");
+    EXPECT_EQ(rule.subject, "PCR 8 (sha256)");
+    EXPECT_EQ(rule.expected, ToHex(Bytes(32, 0x77)) + " or " + ToHex(Bytes(32, 0x88)));
+    EXPECT_EQ(rule.seen, ToHex(Bytes(32, 8)));
+    EXPECT_EQ(rule.accept, "lodekey node approve-pcrs " + scene.subject.node_id + " --pcr 8");
+    EXPECT_EQ(verdict.outcome(), Outcome::kNodeRefused);
+  }
+}
+
+TEST(References, RefuseARegisterThatIsNotQuoted) {
+  Scene scene;
+  scene.references = {{16, {Bytes(32, 0)}}};
+  EXPECT_EQ(OnlyFailure(scene.Enrol()).seen, "nothing");
+}
+
+TEST(References, DoNotReportARegisterTwice) {
+  Scene scene;
+  scene.references = {{4, {Bytes(32, 4)}}, {8, {Bytes(32, 0x77)}}};
+  scene.SetRegister(4, Bytes(32, 0xee));
+  EXPECT_EQ(Codes(scene.Attest()),
+            (std::vector<std::string>{"pcr-not-approved", "pcr-changed-in-boot"}));
+}
+
+// --- A new AK for a known chip. ---
+
+// The same EK and node, and in the chip a new AK that claimed the register.
+struct Reinstalled {
+  SoftwareTpm chip;
+  Scene scene{chip};
+  Reinstalled() {
+    scene.subject.node_id = ToHex(Chip().ek().area.key().spki_sha256());
+    scene.earlier = test::EarlierEnrolmentOf(Scene());
+  }
+  void Reboot() { scene.clock = {.clock = 1, .reset_count = 8, .safe = true}; }
+  void Approve() { scene.approved_ak = scene.subject.ak.name(); }
+  // The claim of the AK before is in the register when the new one is made.
+  void ClaimBehindTheOther() {
+    const Scene before;
+    scene.ledger.front().claim.first_look =
+        EncodeFirstLook({{HashAlg::kSha256, before.registers.values.at(test::kLedgerPcr)}});
+    scene.RecordLedger();
+  }
+};
+
+TEST(AkSuccession, IsRefusedWithinTheBoot) {
+  Reinstalled host;
+  host.scene.policy.accept_new_ak = true;
+  const Verdict verdict = host.scene.Enrol();
+  const FailedRule rule = OnlyFailure(verdict);
+  EXPECT_EQ(rule.code, "ak-changed-in-boot");
+  EXPECT_EQ(rule.expected, ToHex(Chip().ak().area.name()));
+  EXPECT_EQ(rule.seen, ToHex(host.scene.subject.ak.name()));
+  EXPECT_NE(rule.accept.find("lodekey node approve-ak " + host.scene.subject.node_id),
+            std::string::npos);
+  EXPECT_NE(rule.accept.find("reboot"), std::string::npos);
+}
+
+TEST(AkSuccession, NeedsApprovalInALaterBoot) {
+  Reinstalled host;
+  host.Reboot();
+  const FailedRule rule = OnlyFailure(host.scene.Enrol());
+  EXPECT_EQ(rule.code, "ak-not-approved");
+  EXPECT_EQ(rule.accept.find("reboot"), std::string::npos);
+  host.scene.policy.accept_new_ak = true;
+  EXPECT_EQ(Codes(host.scene.Enrol()), None());
+}
+
+TEST(AkSuccession, IsAcceptedForTheAkThatWasApproved) {
+  Reinstalled host;
+  host.Approve();
+  EXPECT_EQ(Codes(host.scene.Enrol()), None());
+  host.Reboot();
+  EXPECT_EQ(Codes(host.scene.Enrol()), None());
+  host.scene.approved_ak = OtherChip().ak().area.name();
+  EXPECT_EQ(Codes(host.scene.Enrol()), std::vector<std::string>{"ak-not-approved"});
+}
+
+TEST(AkSuccession, IsAcceptedBehindTheClaimOfTheAkBeforeWhenApproved) {
+  Reinstalled host;
+  host.ClaimBehindTheOther();
+  host.Approve();
+  EXPECT_EQ(Codes(host.scene.Enrol()), None());
+  // What was approved stays so in the evidence after it.
+  host.scene.state.pcrs = host.scene.state.static_pcrs = host.scene.registers;
+  host.scene.state.ledger = *host.scene.message.ledger;
+  EXPECT_EQ(Codes(host.scene.Attest()), None());
+}
+
+// Anybody who may use the TPM device can make an AK: the node must not lose its identity by it.
+TEST(AkSuccession, LeavesTheStandingAloneWhateverElseIsWrong) {
+  Reinstalled host;
+  host.scene.message.ledger = Scene().message.ledger;  // the claim of the AK that is enrolled
+  host.scene.references = {{8, {Bytes(32, 0x77)}}};
+  host.scene.clock.clock = 0;
+  const Verdict verdict = host.scene.Enrol();
+  EXPECT_EQ(Codes(verdict), std::vector<std::string>{"ak-changed-in-boot"});
+  EXPECT_EQ(verdict.outcome(), Outcome::kMessageRefused);
+}
+
+}  // namespace
+}  // namespace lodekey::attest

@@ -1,0 +1,140 @@
+#include "tests/e2e/deployment.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/must.h"
+#include "tests/support/swtpm_process.h"
+#include "tests/support/unix_socket.h"
+
+namespace lodekey::test {
+namespace {
+
+void Append(std::vector<std::string>& argv, const std::vector<std::string>& settings) {
+  for (const std::string& setting : settings) {
+    argv.push_back("--set");
+    argv.push_back(setting);
+  }
+}
+
+// The command line of an issuer: everything by --set, nothing from the machine's files.
+std::vector<std::string> IssuerArguments(const TempDir& directory, int port, const std::vector<std::string>& settings) {
+  std::vector<std::string> argv = {ProgramPath("lodekey-issuer"), "--config", directory / "issuer.toml"};
+  Append(argv, {fmt::format("listen=127.0.0.1:{}", port), "state_dir=" + (directory / "state"),
+                "admin.socket=" + (directory / "admin.sock"), "admission.vendor_roots=" + (directory / "roots"),
+                "attestation.interval=1s"});
+  Append(argv, settings);
+  return argv;
+}
+
+nlohmann::json ParseJson(const std::string& text) { return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false); }
+
+}  // namespace
+
+int FreePort() {
+  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("no free port");
+  }
+  return ntohs(address.sin_port);
+}
+
+IssuerHost::IssuerHost(TpmVendor* vendor, std::vector<std::string> settings)
+    : port(FreePort()),
+      daemon(IssuerArguments(directory, port, settings), directory / "issuer.log"),
+      settings_(std::move(settings)) {
+  std::filesystem::create_directory(directory / "roots");
+  Must(WriteText(directory / "issuer.toml", fmt::format("trust_domain = \"{}\"\n", kTrustDomain)));
+  if (vendor == nullptr) return;
+  Must(WriteText(directory / "roots/root.pem", vendor->RootPem()));
+  Must(WriteText(directory / "roots/issuer.pem", vendor->IssuerPem()));
+}
+
+void IssuerHost::Init() {
+  std::vector<std::string> argv = IssuerArguments(directory, port, settings_);
+  argv.push_back("init");
+  const Finished made = RunProgram(argv);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const size_t start = made.out.find("sha256:");
+  ASSERT_NE(start, std::string::npos) << made.out;
+  pin_ = made.out.substr(start, 7 + 64);
+}
+
+void IssuerHost::Start() {
+  daemon.Start();
+  ASSERT_TRUE(Eventually([&] { return Admin({"node", "list"}).exit_code == 0; })) << daemon.Log();
+}
+
+Finished IssuerHost::Admin(std::vector<std::string> arguments) const {
+  std::vector<std::string> argv = {ProgramPath("lodekey"), "--admin-socket", directory / "admin.sock", "-o", "json"};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return RunProgram(argv);
+}
+
+nlohmann::json IssuerHost::AdminJson(std::vector<std::string> arguments) const {
+  const Finished finished = Admin(std::move(arguments));
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  return ParseJson(finished.out);
+}
+
+AgentHost::AgentHost(const std::string& issuer_address, const std::string& pin, std::string tcti, std::vector<std::string> settings)
+    : daemon({ProgramPath("lodekeyd"), "--config", directory / "agent.toml"}, directory / "agent.log"), settings_(std::move(settings)) {
+  std::string text = fmt::format(
+      "trust_domain = \"{}\"\nissuer = \"{}\"\nissuer_pins = [\"{}\"]\n"
+      "agent.state_dir = \"{}\"\nagent.runtime_dir = \"{}\"\ntpm.tcti = \"{}\"\n"
+      "evidence.boot_log = \"{}\"\nevidence.ima_log = \"{}\"\nretry.first = \"100ms\"\nretry.max = \"500ms\"\n",
+      kTrustDomain, issuer_address, pin, directory / "state", directory / "run", tcti, directory / "boot_log", directory / "ima_log");
+  for (const std::string& setting : settings_) text += setting + "\n";
+  Must(WriteText(directory / "agent.toml", text));
+}
+
+void AgentHost::Start() { daemon.Start(); }
+
+Finished AgentHost::Run(std::vector<std::string> arguments, int seconds) const {
+  std::vector<std::string> argv = {ProgramPath("lodekey"), "--config", directory / "agent.toml"};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return RunProgram(argv, seconds);
+}
+
+nlohmann::json AgentHost::Json(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), {"-o", "json"});
+  return ParseJson(Run(std::move(arguments)).out);
+}
+
+std::string AgentHost::EkHash() const {
+  const nlohmann::json shown = Json({"ek"});
+  return shown.is_object() ? shown.value("ek_hash", "") : "";
+}
+
+bool AgentHost::WaitForPhase(const std::string& phase, int seconds) const {
+  return Eventually([&] {
+    const nlohmann::json status = Status();
+    return status.is_object() && status.value("phase", "") == phase;
+  }, seconds);
+}
+
+bool AgentHost::WaitForAttestation(int seconds) const {
+  const nlohmann::json before = Status();
+  const std::string last = before.is_object() ? before.value("last_attested", "") : "";
+  return Eventually([&] {
+    const nlohmann::json status = Status();
+    return status.is_object() && status.value("phase", "") == "enrolled" && status.value("last_attested", "") != last;
+  }, seconds);
+}
+
+void AgentHost::Reboot() {
+  daemon.Signal(SIGKILL);
+  std::filesystem::remove_all(directory / "run");
+}
+
+}  // namespace lodekey::test
