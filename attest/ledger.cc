@@ -21,7 +21,6 @@ constexpr uint8_t kClaimContent = 0xc0;
 constexpr uint8_t kClaimAkName = 0;
 constexpr uint8_t kClaimFirstLook = 1;
 
-constexpr size_t kMaxRecords = 1024;
 constexpr size_t kMaxName = 66;  // nameAlg and SHA-512
 constexpr std::string_view kClaimLabel = "lodekey/claim/v1";
 
@@ -110,7 +109,6 @@ Result<LedgerRecord> ParseRecord(Reader& reader) {
 Result<Ledger> ParseRecords(Reader& reader) {
   Ledger ledger;
   while (!reader.AtEnd()) {
-    if (ledger.size() == kMaxRecords) return Malformed("too many records");
     ASSIGN_OR_RETURN(LedgerRecord record, ParseRecord(reader), fmt::format("record {}", ledger.size()));
     if (record.number != ledger.size()) return Malformed("records are not numbered from 0");
     if (!ledger.empty() && record.pcr != ledger.front().pcr) return Malformed("records name different registers");

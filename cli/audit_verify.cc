@@ -145,9 +145,11 @@ Result<ChainHead> VerifyAuditLog(const std::string& path, const crypto::Ed25519P
     }
     const auto next = verifier.Next(line);
     if (!next) return std::unexpected(Advised(next.error()));
-    RETURN_IF_ERROR(CompareWith(known, next->head), "audit log");
+    const auto same = CompareWith(known, next->head);
+    if (!same) return std::unexpected(same.error());
   }
-  RETURN_IF_ERROR(CheckReached(known, verifier.head()), "audit log");
+  const auto reached = CheckReached(known, verifier.head());
+  if (!reached) return std::unexpected(reached.error());
   return verifier.head();
 }
 

@@ -30,14 +30,14 @@ std::string Consequence(Verdict::Outcome outcome) {
 
 std::string Opening(const Verdict& verdict, const ExplainContext& context) {
   const std::string when = FormatUnixMs(verdict.judged_unix_ms());
-  const std::string on = when.empty() ? "" : " at " + when;
+  const std::string issuer = when.empty() ? "The issuer" : fmt::format("At {} the issuer", when);
   if (verdict.outcome() == Verdict::ACCEPTED) {
     const std::string next = FormatUnixMs(context.next_attest_unix_ms);
-    return fmt::format("The issuer accepted {}{}: every rule was satisfied.{}\n", context.who, on,
+    return fmt::format("{} accepted {}: every rule was satisfied.{}\n", issuer, context.who,
                        next.empty() ? "" : fmt::format(" It attests next at {}.", next));
   }
   return fmt::format(
-      "The issuer{} {}.\n", on.empty() ? "" : "," + on + ",",
+      "{} {}.\n", issuer,
       fmt::format(fmt::runtime(Consequence(verdict.outcome())), fmt::arg("who", context.who)));
 }
 

@@ -187,7 +187,7 @@ TPM2TOOLS_TCTI="swtpm:path=$work/tpmrm.sock" tpm2_pcrextend \
   "$TAMPERED_PCR:sha256=$(printf 'a changed kernel command line' | sha256sum | cut -d' ' -f1)"
 until_true 20 "the refusal" phase_is refused
 [[ -z $(field spiffe_id) ]]
-tell "the next attestation is refused and the identity is withdrawn: $(lodekey node show "$ek" -o json | jq -r .standing)"
+tell "the next attestation is refused and the identity is withdrawn: $(lodekey node show "$ek" -o json | jq -r .node.standing)"
 
 step "9. Why, and what would accept it:"
 lodekey explain | fold -s -w 110 | sed 's/^/  /'

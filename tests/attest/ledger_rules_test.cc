@@ -218,6 +218,12 @@ TEST(Ledger, IsRefusedWhenALaterRecordIsNotWhatWasExtended) {
   EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-mismatch"});
 }
 
+TEST(Ledger, IsJudgedAfreshWhenItIsAnother) {
+  Scene scene;
+  Touch(scene);
+  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-touched"});
+}
+
 TEST(Ledger, IsRefusedWhenItMovesToAnotherRegister) {
   Scene scene;
   scene.ledger.front().pcr = 13;

@@ -156,13 +156,20 @@ TEST(Ledger, IsRefusedWhenALengthIsBeyondItsEnd) {
   EXPECT_EQ(FailureOf(bytes), "ledger-malformed");
 }
 
-TEST(Ledger, IsBoundedInBytesAndRecords) {
-  EXPECT_EQ(FailureOf(Bytes(kMaxLedgerSize + 1, 0)), "ledger-malformed");
-  Ledger many;
-  for (uint64_t i = 0; EncodeLedger(many).size() <= kMaxLedgerSize; i += 100) {
-    for (uint64_t k = i; k < i + 100; ++k) many.push_back(Record(k));
-  }
-  EXPECT_EQ(FailureOf(many), "ledger-malformed");
+TEST(Ledger, IsRefusedWithBytesBehindTheClaim) {
+  Bytes bytes = EncodeLedger({Record(0)});
+  // The claim's content is the last 44 bytes, its length the four before them.
+  bytes.at(bytes.size() - 45) += 1;
+  bytes.push_back(0);
+  EXPECT_EQ(FailureOf(bytes), "ledger-malformed");
+}
+
+TEST(Ledger, IsBounded) {
+  Ledger ledger;
+  while (EncodeLedger(ledger).size() <= kMaxLedgerSize) ledger.push_back(Record(ledger.size()));
+  EXPECT_EQ(FailureOf(ledger), "ledger-malformed");
+  ledger.pop_back();
+  EXPECT_EQ(FailureOf(ledger), "none");
 }
 
 TEST(Replay, ExtendsTheInitialValueInOrder) {

@@ -1,9 +1,8 @@
 #include "tests/e2e/deployment.h"
 
+#include <filesystem>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include <filesystem>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -23,16 +22,20 @@ void Append(std::vector<std::string>& argv, const std::vector<std::string>& sett
 }
 
 // The command line of an issuer: everything by --set, nothing from the machine's files.
-std::vector<std::string> IssuerArguments(const TempDir& directory, int port, const std::vector<std::string>& settings) {
-  std::vector<std::string> argv = {ProgramPath("lodekey-issuer"), "--config", directory / "issuer.toml"};
+std::vector<std::string> IssuerArguments(const TempDir& directory, int port,
+                                         const std::vector<std::string>& settings) {
+  std::vector<std::string> argv = {ProgramPath("lodekey-issuer"), "--config",
+                                   directory / "issuer.toml"};
   Append(argv, {fmt::format("listen=127.0.0.1:{}", port), "state_dir=" + (directory / "state"),
-                "admin.socket=" + (directory / "admin.sock"), "admission.vendor_roots=" + (directory / "roots"),
-                "attestation.interval=1s"});
+                "admin.socket=" + (directory / "admin.sock"),
+                "admission.vendor_roots=" + (directory / "roots"), "attestation.interval=1s"});
   Append(argv, settings);
   return argv;
 }
 
-nlohmann::json ParseJson(const std::string& text) { return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false); }
+nlohmann::json ParseJson(const std::string& text) {
+  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
 
 }  // namespace
 
@@ -76,7 +79,8 @@ void IssuerHost::Start() {
 }
 
 Finished IssuerHost::Admin(std::vector<std::string> arguments) const {
-  std::vector<std::string> argv = {ProgramPath("lodekey"), "--admin-socket", directory / "admin.sock", "-o", "json"};
+  std::vector<std::string> argv = {ProgramPath("lodekey"), "--admin-socket",
+                                   directory / "admin.sock", "-o", "json"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return RunProgram(argv);
 }
@@ -87,13 +91,18 @@ nlohmann::json IssuerHost::AdminJson(std::vector<std::string> arguments) const {
   return ParseJson(finished.out);
 }
 
-AgentHost::AgentHost(const std::string& issuer_address, const std::string& pin, std::string tcti, std::vector<std::string> settings)
-    : daemon({ProgramPath("lodekeyd"), "--config", directory / "agent.toml"}, directory / "agent.log"), settings_(std::move(settings)) {
+AgentHost::AgentHost(const std::string& issuer_address, const std::string& pin, std::string tcti,
+                     std::vector<std::string> settings)
+    : daemon({ProgramPath("lodekeyd"), "--config", directory / "agent.toml"},
+             directory / "agent.log"),
+      settings_(std::move(settings)) {
   std::string text = fmt::format(
       "trust_domain = \"{}\"\nissuer = \"{}\"\nissuer_pins = [\"{}\"]\n"
       "agent.state_dir = \"{}\"\nagent.runtime_dir = \"{}\"\ntpm.tcti = \"{}\"\n"
-      "evidence.boot_log = \"{}\"\nevidence.ima_log = \"{}\"\nretry.first = \"100ms\"\nretry.max = \"500ms\"\n",
-      kTrustDomain, issuer_address, pin, directory / "state", directory / "run", tcti, directory / "boot_log", directory / "ima_log");
+      "evidence.boot_log = \"{}\"\nevidence.ima_log = \"{}\"\nretry.first = \"100ms\"\nretry.max = "
+      "\"500ms\"\n",
+      kTrustDomain, issuer_address, pin, directory / "state", directory / "run", tcti,
+      directory / "boot_log", directory / "ima_log");
   for (const std::string& setting : settings_) text += setting + "\n";
   Must(WriteText(directory / "agent.toml", text));
 }
@@ -117,19 +126,24 @@ std::string AgentHost::EkHash() const {
 }
 
 bool AgentHost::WaitForPhase(const std::string& phase, int seconds) const {
-  return Eventually([&] {
-    const nlohmann::json status = Status();
-    return status.is_object() && status.value("phase", "") == phase;
-  }, seconds);
+  return Eventually(
+      [&] {
+        const nlohmann::json status = Status();
+        return status.is_object() && status.value("phase", "") == phase;
+      },
+      seconds);
 }
 
 bool AgentHost::WaitForAttestation(int seconds) const {
   const nlohmann::json before = Status();
   const std::string last = before.is_object() ? before.value("last_attested", "") : "";
-  return Eventually([&] {
-    const nlohmann::json status = Status();
-    return status.is_object() && status.value("phase", "") == "enrolled" && status.value("last_attested", "") != last;
-  }, seconds);
+  return Eventually(
+      [&] {
+        const nlohmann::json status = Status();
+        return status.is_object() && status.value("phase", "") == "enrolled" &&
+               status.value("last_attested", "") != last;
+      },
+      seconds);
 }
 
 void AgentHost::Reboot() {

@@ -1,5 +1,5 @@
-// A whole deployment on this machine: a TPM vendor, an issuer, and hosts with a TPM and an agent each. Real programs on
-// real emulators; everything ends with the object.
+// A whole deployment on this machine: a TPM vendor, an issuer, and hosts with a TPM and an agent
+// each. Real programs on real emulators; everything ends with the object.
 #pragma once
 
 #include <memory>
@@ -20,12 +20,13 @@ int FreePort();
 
 class IssuerHost {
  public:
-  // `settings` are lines of issuer.toml for the tables they name ("appraisal.require_claim = false"); given by --set.
+  // `settings` are lines of issuer.toml for the tables they name ("appraisal.require_claim =
+  // false"); given by --set.
   explicit IssuerHost(TpmVendor* vendor, std::vector<std::string> settings = {});
 
-  void Init();                  // lodekey-issuer init
-  void Start();                 // and waits until it serves
-  Finished Admin(std::vector<std::string> arguments) const;       // lodekey … -o json
+  void Init();                                               // lodekey-issuer init
+  void Start();                                              // and waits until it serves
+  Finished Admin(std::vector<std::string> arguments) const;  // lodekey … -o json
   nlohmann::json AdminJson(std::vector<std::string> arguments) const;
   std::string pin() const { return pin_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port); }
@@ -45,17 +46,19 @@ class IssuerHost {
 class AgentHost {
  public:
   // With a TPM of its own unless `tcti` names another's.
-  AgentHost(const std::string& issuer_address, const std::string& pin, std::string tcti, std::vector<std::string> settings = {});
+  AgentHost(const std::string& issuer_address, const std::string& pin, std::string tcti,
+            std::vector<std::string> settings = {});
 
-  void Start();                 // the agent, without waiting
-  Finished Run(std::vector<std::string> arguments, int seconds = 60) const;   // lodekey …
-  nlohmann::json Json(std::vector<std::string> arguments) const;               // its output under -o json; null when it failed
+  void Start();  // the agent, without waiting
+  Finished Run(std::vector<std::string> arguments, int seconds = 60) const;  // lodekey …
+  nlohmann::json Json(
+      std::vector<std::string> arguments) const;  // its output under -o json; null when it failed
   nlohmann::json Status() const { return Json({"status"}); }
   std::string EkHash() const;
   bool WaitForPhase(const std::string& phase, int seconds = 30) const;
   // Until an attestation after this call was accepted.
   bool WaitForAttestation(int seconds = 30) const;
-  void Reboot();                // the runtime directory is emptied; the TPM is the caller's
+  void Reboot();  // the runtime directory is emptied; the TPM is the caller's
 
   TempDir directory;
   Daemon daemon;

@@ -23,15 +23,9 @@ std::pair<std::future<Result<Response>>, issuer::Reply<Response>> Awaited() {
   return {promise->get_future(), [promise](Result<Response> result) { promise->set_value(std::move(result)); }};
 }
 
-std::string Judged(const lodekey::verdict::v1::Verdict& verdict) {
-  std::string text = lodekey::verdict::v1::Verdict::Outcome_Name(verdict.outcome());
-  for (int i = 0; i < verdict.failed_size(); ++i) text += (i == 0 ? " " : ",") + verdict.failed(i).code();
-  return text;
-}
-
 template <class Response>
 std::string AnswerOf(const Result<Response>& result) {
-  return result ? Judged(result->verdict()) : std::string(result.error().Name());
+  return result ? Answer(result->verdict()) : std::string(result.error().Name());
 }
 
 void FreeDer(unsigned char* der) { OPENSSL_free(der); }
@@ -159,6 +153,12 @@ std::vector<std::string> IssuerRig::AuditEvents() const {
   std::vector<std::string> events;
   for (const auto& record : AuditRecords()) events.push_back(record.value("event", ""));
   return events;
+}
+
+std::string Answer(const lodekey::verdict::v1::Verdict& verdict) {
+  std::string text = lodekey::verdict::v1::Verdict::Outcome_Name(verdict.outcome());
+  for (int i = 0; i < verdict.failed_size(); ++i) text += (i == 0 ? " " : ",") + verdict.failed(i).code();
+  return text;
 }
 
 std::string Answer(const Result<node::FinishEnrolmentResponse>& result) { return AnswerOf(result); }

@@ -69,6 +69,7 @@ class IssuerRig {
 // What came back, on one line: "ACCEPTED", "NODE_REFUSED pcr-not-approved,pcr-not-approved", or the name of an error.
 std::string Answer(const Result<node::FinishEnrolmentResponse>& result);
 std::string Answer(const Result<node::AttestResponse>& result);
+std::string Answer(const lodekey::verdict::v1::Verdict& verdict);
 std::string Answer(const Result<node::StartEnrolmentResponse>& result);  // "STARTED", or the name of an error
 
 // The to-be-signed bytes of a certificate.

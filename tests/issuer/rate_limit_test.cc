@@ -16,7 +16,7 @@ constexpr Duration kNow = std::chrono::hours(1);
 
 size_t CountAllowed(RateLimit& limit, const std::string& source, size_t requests, Duration now) {
   size_t allowed = 0;
-  for (size_t i = 0; i < requests; ++i) allowed += limit.Allow(source, now) ? 1 : 0;
+  for (size_t i = 0; i < requests; ++i) allowed += limit.Allow(source, now) ? 1U : 0U;
   return allowed;
 }
 

@@ -1,13 +1,12 @@
 #include "tests/support/program.h"
 
+#include <array>
+#include <cstdlib>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <array>
-#include <cstdlib>
 
 #include "tests/support/swtpm_process.h"
 #include "tests/support/unix_socket.h"
@@ -24,7 +23,9 @@ std::vector<char*> Pointers(std::vector<std::string>& argv) {
   return pointers;
 }
 
-int ExitCodeOf(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+int ExitCodeOf(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 // Forks and becomes argv with the two descriptors as its outputs.
 pid_t Spawn(std::vector<std::string> argv, int out, int err) {
@@ -73,10 +74,13 @@ Finished RunProgram(const std::vector<std::string>& argv, int seconds) {
   const pid_t pid = Spawn(argv, out.write.get(), err.write.get());
   out.write = Fd();
   err.write = Fd();
-  std::array<pollfd, 2> polled{{{.fd = out.read.get(), .events = POLLIN, .revents = 0}, {.fd = err.read.get(), .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 2> polled{{{.fd = out.read.get(), .events = POLLIN, .revents = 0},
+                                {.fd = err.read.get(), .events = POLLIN, .revents = 0}}};
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                          end - std::chrono::steady_clock::now())
+                          .count();
     if (left <= 0 || poll(polled.data(), polled.size(), static_cast<int>(left)) <= 0) {
       kill(pid, SIGKILL);
       break;
@@ -90,7 +94,8 @@ Finished RunProgram(const std::vector<std::string>& argv, int seconds) {
   return finished;
 }
 
-Daemon::Daemon(std::vector<std::string> argv, std::string log) : argv_(std::move(argv)), log_(std::move(log)) {}
+Daemon::Daemon(std::vector<std::string> argv, std::string log)
+    : argv_(std::move(argv)), log_(std::move(log)) {}
 
 void Daemon::Start() {
   const Fd log(open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));

@@ -4,10 +4,9 @@
 #include <chrono>
 #include <csignal>
 #include <string>
+#include <sys/types.h>
 #include <thread>
 #include <vector>
-
-#include <sys/types.h>
 
 #include "base/result.h"
 
@@ -17,7 +16,7 @@ namespace lodekey::test {
 std::string ProgramPath(const std::string& name);
 
 struct Finished {
-  int exit_code = -1;   // 128 + signal when one ended it
+  int exit_code = -1;  // 128 + signal when one ended it
   std::string out;
   std::string err;
 };
@@ -34,7 +33,8 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   void Start();
-  // Sends the signal; SIGKILL and SIGTERM also wait for the end and return its exit code (128 + signal).
+  // Sends the signal; SIGKILL and SIGTERM also wait for the end and return its exit code (128 +
+  // signal).
   int Signal(int signal);
   // Waits for it to end by itself.
   int Wait();

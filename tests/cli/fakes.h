@@ -1,0 +1,192 @@
+// An agent and an issuer that answer what a test puts into them, and a command line over them.
+#pragma once
+
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command_line.h"
+
+namespace lodekey::cli {
+
+inline std::unexpected<Error> NotAsked() {
+  return Fail(Code::kInternal, "the test does not expect this call");
+}
+
+// Each answer is given as often as it is asked for.
+struct FakeAgent {
+  Result<agent::v1::Status> status = NotAsked();
+  Result<agent::v1::EnrollResponse> enroll = NotAsked();
+  Result<agent::v1::EnrollResponse> unenroll = NotAsked();
+  Result<agent::v1::AttestNowResponse> attest = NotAsked();
+  Result<agent::v1::ShowBundleResponse> bundle = NotAsked();
+  // Runs before each answer of status, with the number of those before it.
+  std::function<void(int)> before_status = [](int) {};
+
+  std::string socket = {};
+  Duration enroll_limit = {};
+  int status_calls = 0;
+};
+
+class FakeAgentClient final : public AgentClient {
+ public:
+  explicit FakeAgentClient(FakeAgent& fake) : fake_(fake) {}
+  Result<agent::v1::Status> ShowStatus() override {
+    fake_.before_status(fake_.status_calls++);
+    return fake_.status;
+  }
+  Result<agent::v1::EnrollResponse> Enroll(Duration limit) override {
+    fake_.enroll_limit = limit;
+    return fake_.enroll;
+  }
+  Result<agent::v1::EnrollResponse> Unenroll() override { return fake_.unenroll; }
+  Result<agent::v1::AttestNowResponse> Attest() override { return fake_.attest; }
+  Result<agent::v1::ShowBundleResponse> ShowBundle() override { return fake_.bundle; }
+
+ private:
+  FakeAgent& fake_;
+};
+
+struct FakeIssuer {
+  std::vector<admin::v1::ListNodesResponse> pages = {};
+  Result<admin::v1::Node> node = NotAsked();
+  Result<admin::v1::ChangeResponse> change = NotAsked();
+  Result<admin::v1::ShowBundleResponse> bundle = NotAsked();
+  Result<admin::v1::ShowIssuerResponse> issuer = NotAsked();
+
+  std::string socket = {};
+  std::string asked = {};  // the node of the last call that named one
+  std::vector<admin::v1::ListNodesRequest> lists = {};
+  admin::v1::AllowNodeRequest allowed = {};
+  admin::v1::ApprovePcrsRequest approved = {};
+};
+
+class FakeAdminClient final : public AdminClient {
+ public:
+  explicit FakeAdminClient(FakeIssuer& fake) : fake_(fake) {}
+  Result<admin::v1::ListNodesResponse> ListNodes(
+      const admin::v1::ListNodesRequest& request) override {
+    fake_.lists.push_back(request);
+    if (fake_.lists.size() > fake_.pages.size()) return NotAsked();
+    return fake_.pages[fake_.lists.size() - 1];
+  }
+  Result<admin::v1::Node> ShowNode(const std::string& node) override {
+    fake_.asked = node;
+    return fake_.node;
+  }
+  Result<admin::v1::ChangeResponse> AllowNode(
+      const admin::v1::AllowNodeRequest& request) override {
+    fake_.allowed = request;
+    return fake_.change;
+  }
+  Result<admin::v1::ChangeResponse> RemoveNode(const std::string& node) override {
+    fake_.asked = node;
+    return fake_.change;
+  }
+  Result<admin::v1::ChangeResponse> ApprovePcrs(
+      const admin::v1::ApprovePcrsRequest& request) override {
+    fake_.approved = request;
+    return fake_.change;
+  }
+  Result<admin::v1::ChangeResponse> ApproveAk(const std::string& node) override {
+    fake_.asked = node;
+    return fake_.change;
+  }
+  Result<admin::v1::ShowBundleResponse> ShowBundle() override { return fake_.bundle; }
+  Result<admin::v1::ShowIssuerResponse> ShowIssuer() override { return fake_.issuer; }
+
+ private:
+  FakeIssuer& fake_;
+};
+
+// 2026-06-01T00:00:00.000Z.
+inline constexpr int64_t kNowMs = 1780272000000;
+
+// The command over the two; its clock moves when it pauses, and only then.
+class CommandRig {
+ public:
+  FakeAgent agent;
+  FakeIssuer issuer;
+  Time now = Time(Duration(kNowMs));
+
+  int Run(std::vector<std::string> arguments) {
+    out_.str("");
+    err_.str("");
+    Surroundings surroundings{
+        .out = out_,
+        .err = err_,
+        .connect_agent =
+            [this](const std::string& socket) {
+              agent.socket = socket;
+              return std::make_unique<FakeAgentClient>(agent);
+            },
+        .connect_admin =
+            [this](const std::string& socket) {
+              issuer.socket = socket;
+              return std::make_unique<FakeAdminClient>(issuer);
+            },
+        .now = [this] { return now; },
+        .pause = [this](Duration duration) { now += duration; }};
+    return RunCommandLine(std::move(arguments), surroundings);
+  }
+
+  std::string out() const { return out_.str(); }
+  std::string err() const { return err_.str(); }
+  // What was printed, read back.
+  nlohmann::json Json() const { return nlohmann::json::parse(out()); }
+  nlohmann::json ErrorJson() const { return nlohmann::json::parse(err()); }
+
+ private:
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+// An agent that serves an identity for another hour.
+inline agent::v1::Status EnrolledStatus() {
+  agent::v1::Status status;
+  status.set_version("0.1.0");
+  status.set_phase("enrolled");
+  status.set_health("green");
+  status.set_trust_domain("fleet.example");
+  status.set_issuer("issuer.example:7443");
+  status.set_spiffe_id("spiffe://fleet.example/node/" + std::string(64, 'a'));
+  status.set_serial("\x01\x02");
+  status.set_not_after_unix_ms(kNowMs + 3600 * 1000);
+  status.set_last_attested_unix_ms(kNowMs - 60 * 1000);
+  status.set_next_attest_unix_ms(kNowMs + 540 * 1000);
+  status.set_ek_hash(std::string(64, 'a'));
+  status.mutable_last_verdict()->set_outcome(verdict::v1::Verdict::ACCEPTED);
+  status.mutable_last_verdict()->set_judged_unix_ms(kNowMs - 60 * 1000);
+  status.set_audit_seq(7);
+  status.set_audit_hash(std::string(32, '\x11'));
+  status.set_bundle_sequence(2);
+  return status;
+}
+
+// One whose host was refused because of PCR 8.
+inline agent::v1::Status RefusedStatus() {
+  agent::v1::Status status = EnrolledStatus();
+  status.set_phase("refused");
+  status.set_health("red");
+  status.clear_spiffe_id();
+  status.clear_serial();
+  status.clear_not_after_unix_ms();
+  auto& verdict = *status.mutable_last_verdict();
+  verdict.set_outcome(verdict::v1::Verdict::NODE_REFUSED);
+  auto& rule = *verdict.add_failed();
+  rule.set_code("pcr-changed-in-boot");
+  rule.set_subject("PCR 8 (sha256)");
+  rule.set_expected("3f2a" + std::string(60, '0'));
+  rule.set_seen("9c01" + std::string(60, '0'));
+  rule.set_accept("Reboot the host.");
+  status.mutable_problem()->set_code("pcr-changed-in-boot");
+  status.mutable_problem()->set_text("the issuer refused this host's evidence");
+  status.mutable_problem()->set_advice("Reboot the host.");
+  return status;
+}
+
+}  // namespace lodekey::cli

@@ -1,0 +1,205 @@
+#include <gtest/gtest.h>
+
+#include "cli/node_view.h"
+#include "tests/cli/fakes.h"
+
+namespace lodekey::cli {
+namespace {
+
+using admin::v1::Node;
+
+Node NodeNamed(char digit) {
+  Node node;
+  node.set_id(std::string(64, digit));
+  node.set_spiffe_id("spiffe://fleet.example/node/" + node.id());
+  node.set_standing("active");
+  node.set_assurance("hardware");
+  node.set_group("edge");
+  node.set_last_seen_unix_ms(kNowMs);
+  (*node.mutable_labels())["site"] = "fra1";
+  (*node.mutable_labels())["group"] = "edge";
+  node.add_ek_hashes(node.id());
+  return node;
+}
+
+admin::v1::PcrValue Pcr(uint32_t pcr, char value) {
+  admin::v1::PcrValue message;
+  message.set_bank("sha256");
+  message.set_pcr(pcr);
+  message.set_value(std::string(32, value));
+  return message;
+}
+
+admin::v1::ChangeResponse Change(bool changed) {
+  admin::v1::ChangeResponse response;
+  response.set_changed(changed);
+  *response.mutable_node() = NodeNamed('a');
+  return response;
+}
+
+TEST(NodeList, IsATableWithLabelsInOrder) {
+  EXPECT_EQ(NodeListText({NodeNamed('a')}),
+            "NODE              STANDING  ASSURANCE  LAST SEEN                 EXPIRES  LABELS\n"
+            "aaaaaaaaaaaaaaaa  active    hardware   2026-06-01T00:00:00.000Z  -        "
+            "group=edge,site=fra1\n");
+  EXPECT_EQ(NodeListText({}), "No node.\n");
+}
+
+TEST(NodeListCommand, AsksPageAfterPage) {
+  CommandRig rig;
+  rig.issuer.pages.resize(2);
+  *rig.issuer.pages[0].add_nodes() = NodeNamed('a');
+  rig.issuer.pages[0].set_next("aaaa");
+  *rig.issuer.pages[1].add_nodes() = NodeNamed('b');
+  EXPECT_EQ(rig.Run({"node", "list", "-o", "json", "--label", "site=fra1", "--label", "k=a=b",
+                     "--standing", "active"}),
+            0);
+  ASSERT_EQ(rig.issuer.lists.size(), 2u);
+  EXPECT_EQ(rig.issuer.lists[0].after(), "");
+  EXPECT_EQ(rig.issuer.lists[1].after(), "aaaa");
+  EXPECT_EQ(rig.issuer.lists[1].labels().at("site"), "fra1");
+  EXPECT_EQ(rig.issuer.lists[1].labels().at("k"), "a=b");
+  EXPECT_EQ(rig.issuer.lists[1].standing(), "active");
+  ASSERT_EQ(rig.Json()["nodes"].size(), 2u);
+  EXPECT_EQ(rig.Json()["nodes"][1]["id"], std::string(64, 'b'));
+}
+
+TEST(NodeListCommand, EndsWhenAPageNamesItself) {
+  CommandRig rig;
+  rig.issuer.pages.resize(9);
+  for (auto& page : rig.issuer.pages) page.set_next("aaaa");
+  EXPECT_EQ(rig.Run({"node", "list"}), 0);
+  EXPECT_EQ(rig.issuer.lists.size(), 2u);
+}
+
+TEST(NodeListCommand, RefusesWhatIsNoLabelOrStanding) {
+  CommandRig rig;
+  EXPECT_EQ(rig.Run({"node", "list", "--label", "site"}), 2);
+  EXPECT_EQ(rig.Run({"node", "list", "--label", "=fra1"}), 2);
+  EXPECT_EQ(rig.Run({"node", "list", "--standing", "asleep"}), 2);
+  EXPECT_TRUE(rig.issuer.lists.empty());
+}
+
+TEST(NodeShow, MarksWhatItsGroupApproves) {
+  Node node = NodeNamed('a');
+  *node.add_pcrs() = Pcr(0, '\x11');
+  *node.add_pcrs() = Pcr(4, '\x22');
+  *node.add_pcrs() = Pcr(8, '\x33');
+  *node.add_references() = Pcr(4, '\x99');
+  *node.add_references() = Pcr(4, '\x22');
+  *node.add_references() = Pcr(8, '\x99');
+  const std::string text = NodeText(node);
+  EXPECT_NE(text.find("0    sha256  " + std::string(64, '1') + "  -\n"), text.npos) << text;
+  EXPECT_NE(text.find("4    sha256  " + std::string(64, '2') + "  approved\n"), text.npos) << text;
+  EXPECT_NE(text.find("8    sha256  " + std::string(64, '3') + "  not approved\n"), text.npos);
+  EXPECT_NE(text.find("The issuer has not judged node aaaaaaaaaaaaaaaa yet."), text.npos);
+}
+
+TEST(NodeShow, SaysHowToApproveAPendingKey) {
+  Node node = NodeNamed('a');
+  node.set_pending_ak_name(std::string(34, '\x44'));
+  EXPECT_NE(NodeText(node).find("lodekey node approve-ak aaaaaaaaaaaaaaaa"), std::string::npos);
+}
+
+TEST(NodeShow, SaysWhatEachStandingMeans) {
+  for (const char* standing : {"allowed", "active", "refused", "quarantined", "removed", "new"}) {
+    Node node = NodeNamed('a');
+    node.set_standing(standing);
+    EXPECT_TRUE(StandingSentence(node).starts_with("Node aaaaaaaaaaaaaaaa ")) << standing;
+  }
+}
+
+TEST(NodeShowCommand, PrintsItsSchema) {
+  CommandRig rig;
+  Node node = NodeNamed('a');
+  *node.add_pcrs() = Pcr(4, '\x22');
+  rig.issuer.node = node;
+  EXPECT_EQ(rig.Run({"node", "show", "aaaaaaaa", "-o", "json"}), 0);
+  EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
+  EXPECT_EQ(rig.Json()["schema"], 1);
+  const auto json = rig.Json()["node"];
+  for (const char* name :
+       {"id", "spiffe_id", "standing", "labels", "group", "ek_hashes", "assurance", "created",
+        "last_seen", "evidence_time", "not_after", "serial", "ak_name", "pending_ak_name",
+        "firmware_version", "reset_count", "restart_count", "boot_log_digest", "ima_bytes", "pcrs",
+        "references", "last_verdict"}) {
+    EXPECT_TRUE(json.contains(name)) << name;
+  }
+  EXPECT_EQ(json["labels"]["site"], "fra1");
+  EXPECT_EQ(json["last_seen"], "2026-06-01T00:00:00.000Z");
+  EXPECT_TRUE(json["not_after"].is_null());
+  EXPECT_EQ(json["pcrs"][0]["value"], std::string(64, '2'));
+}
+
+TEST(NodeShowCommand, EndsWithTheIssuersError) {
+  CommandRig rig;
+  rig.issuer.node = Fail(Code::kNotFound, "there is no node 'x'", {.name = "node-not-found"});
+  EXPECT_EQ(rig.Run({"node", "show", "x"}), 1);
+  EXPECT_NE(rig.err().find("[node-not-found]"), std::string::npos);
+  rig.issuer.node = Fail(Code::kUnavailable, "not reachable", {.name = "admin-unreachable"});
+  EXPECT_EQ(rig.Run({"node", "show", "x"}), 5);
+}
+
+TEST(NodeAllow, SendsHashAndLabels) {
+  CommandRig rig;
+  rig.issuer.change = Change(true);
+  const std::string hash(64, 'c');
+  EXPECT_EQ(rig.Run({"node", "allow", hash, "--label", "site=fra1", "--detailed-exitcode"}), 10);
+  EXPECT_EQ(rig.issuer.allowed.ek_hash(), hash);
+  EXPECT_EQ(rig.issuer.allowed.labels().at("site"), "fra1");
+  EXPECT_NE(rig.out().find("may enrol now"), std::string::npos);
+}
+
+TEST(NodeAllow, SaysThatNothingChanged) {
+  CommandRig rig;
+  rig.issuer.change = Change(false);
+  EXPECT_EQ(rig.Run({"node", "allow", std::string(64, 'c'), "--detailed-exitcode", "-o", "json"}),
+            0);
+  EXPECT_EQ(rig.Json()["changed"], false);
+  EXPECT_EQ(rig.Json()["node"]["standing"], "active");
+}
+
+TEST(NodeRemove, NamesTheNode) {
+  CommandRig rig;
+  rig.issuer.change = Change(true);
+  EXPECT_EQ(rig.Run({"node", "remove", "aaaaaaaa"}), 0);
+  EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
+  EXPECT_NE(rig.out().find("is removed"), std::string::npos);
+}
+
+TEST(NodeApprovePcrs, SendsTheRegistersAsAMask) {
+  CommandRig rig;
+  rig.issuer.change = Change(true);
+  *rig.issuer.change->add_approved() = Pcr(14, '\x22');
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "--pcr", "0-7,14", "--replace"}), 0);
+  EXPECT_EQ(rig.issuer.approved.mask(), 0x40ffu);
+  EXPECT_TRUE(rig.issuer.approved.replace());
+  EXPECT_NE(rig.out().find("14   sha256  " + std::string(64, '2')), std::string::npos) << rig.out();
+}
+
+TEST(NodeApprovePcrs, LeavesTheChoiceToTheIssuerWithoutRegisters) {
+  CommandRig rig;
+  rig.issuer.change = Change(true);
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa"}), 0);
+  EXPECT_EQ(rig.issuer.approved.mask(), 0u);
+  EXPECT_FALSE(rig.issuer.approved.replace());
+}
+
+TEST(NodeApprovePcrs, RefusesWhatAreNoRegisters) {
+  CommandRig rig;
+  rig.issuer.change = Change(true);
+  for (const char* registers : {"24", "7-0", "x", "0,,1"}) {
+    EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "--pcr", registers}), 2) << registers;
+  }
+  EXPECT_EQ(rig.issuer.approved.node(), "");
+}
+
+TEST(NodeApproveAk, NamesTheNode) {
+  CommandRig rig;
+  rig.issuer.change = Change(true);
+  EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa", "--detailed-exitcode"}), 10);
+  EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
+}
+
+}  // namespace
+}  // namespace lodekey::cli

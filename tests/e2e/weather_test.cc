@@ -1,0 +1,231 @@
+// Bad input and bad weather, with the real programs.
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "tests/e2e/deployment_test.h"
+#include "tests/support/must.h"
+#include "tests/support/swtpm_process.h"
+
+namespace lodekey::test {
+namespace {
+
+class Weather : public DeploymentTest {
+ protected:
+  Finished Lodekeyd() {
+    return RunProgram(
+        {ProgramPath("lodekeyd"), "--config", agent_->directory / "agent.toml", "check-config"});
+  }
+};
+
+TEST_F(Weather, WithoutATpmTheAgentSaysSoAndGoesOnTrying) {
+  const TempDir directory;
+  AgentHost host("127.0.0.1:1", "sha256:" + std::string(64, '0'),
+                 "device:" + (directory / "no-such-tpm"));
+  host.Start();
+  ASSERT_TRUE(Eventually([&] {
+    const nlohmann::json status = host.Status();
+    return status.is_object() && status["problem"].is_object() &&
+           status["problem"].value("code", "") == "tpm-absent";
+  })) << host.daemon.Log();
+  EXPECT_EQ(host.Run({"ek"}).exit_code, 6);
+  EXPECT_EQ(host.Run({"status"}).exit_code, 3);
+}
+
+TEST_F(Weather, AnEkThatIsNotInTheInventoryIsNamedWithTheCommandThatAllowsIt) {
+  SetUpWith();
+  agent_->Start();
+  ASSERT_TRUE(WaitForProblem("ek-not-in-inventory")) << agent_->daemon.Log();
+  EXPECT_EQ(agent_->Status()["problem"].value("advice", ""),
+            "On the issuer: lodekey node allow " + ek_);
+  EXPECT_EQ(issuer_->Admin({"node", "show", ek_}).exit_code, 1)
+      << "a stranger leaves no trace in the database";
+  Allow();
+  EXPECT_TRUE(agent_->WaitForPhase("enrolled")) << agent_->daemon.Log();
+}
+
+TEST_F(Weather, AMissingEkCertificateIsInventoryAssuranceOrRefusedAsPolicySays) {
+  SetUpWith({}, /*ek_certificate=*/false);
+  Enrol();
+  EXPECT_EQ(issuer_->AdminJson({"node", "show", ek_})["node"].value("assurance", ""), "inventory");
+}
+
+TEST_F(Weather, AMissingEkCertificateIsRefusedWhereHardwareIsRequired) {
+  SetUpWith({"admission.minimum_assurance=hardware"}, /*ek_certificate=*/false);
+  Allow();
+  agent_->Start();
+  EXPECT_TRUE(WaitForProblem("ek-certificate-absent")) << agent_->daemon.Log();
+}
+
+TEST_F(Weather, AnEkCertificateOfAnUnknownCaIsRefusedWhereHardwareIsRequired) {
+  SetUpWith({"admission.minimum_assurance=hardware"});
+  Enrol();
+  EXPECT_EQ(issuer_->AdminJson({"node", "show", ek_})["node"].value("assurance", ""), "hardware");
+  KillAgent();
+  issuer_->daemon.Signal(SIGTERM);
+  std::filesystem::remove(issuer_->directory / "roots/root.pem");
+  std::filesystem::remove(issuer_->directory / "roots/issuer.pem");
+  issuer_->Start();
+  agent_->Reboot();
+  ASSERT_TRUE(tpm_->swtpm->PowerCycle());
+  agent_->Start();
+  EXPECT_TRUE(WaitForProblem("ek-certificate-unknown-ca")) << agent_->daemon.Log();
+}
+
+TEST_F(Weather, AnImpostorWithAnotherAuthorityGetsNothing) {
+  SetUpWith();
+  Allow();
+  // The same trust domain and the same URI SAN, under an authority of its own.
+  IssuerHost impostor(tpm_->vendor.get());
+  impostor.Init();
+  impostor.Start();
+  AgentHost host(impostor.address(), issuer_->pin(), tpm_->MuxTcti());
+  host.Start();
+  ASSERT_TRUE(Eventually([&] {
+    const nlohmann::json status = host.Status();
+    return status.is_object() && status["problem"].is_object() &&
+           status["problem"].value("code", "") == "issuer-untrusted";
+  })) << host.daemon.Log();
+  EXPECT_EQ(impostor.daemon.Log().find("StartEnrolment"), std::string::npos)
+      << "no request left the host";
+}
+
+TEST_F(Weather, AnIssuerThatIsAbsentAtTheStartIsWaitedFor) {
+  SetUpWith();
+  Allow();
+  issuer_->daemon.Signal(SIGTERM);
+  agent_->Start();
+  ASSERT_TRUE(WaitForProblem("issuer-unreachable")) << agent_->daemon.Log();
+  issuer_->Start();
+  EXPECT_TRUE(agent_->WaitForPhase("enrolled")) << agent_->daemon.Log();
+}
+
+TEST_F(Weather, AnIssuerThatGoesAwayLeavesTheIdentityAsItIs) {
+  SetUpWith();
+  Enrol();
+  issuer_->daemon.Signal(SIGKILL);
+  ASSERT_TRUE(WaitForProblem("issuer-unreachable")) << agent_->daemon.Log();
+  const nlohmann::json status = agent_->Status();
+  EXPECT_EQ(status.value("health", ""), "amber");
+  EXPECT_TRUE(status["spiffe_id"].is_string());
+  EXPECT_EQ(agent_->Run({"status"}).exit_code, 0);
+  issuer_->Start();
+  EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+  EXPECT_EQ(Standing(), "active");
+}
+
+TEST_F(Weather, AnIssuerThatAnswersSlowlyIsWaitedForAndNothingIsDoneTwice) {
+  SetUpWith();
+  Enrol();
+  issuer_->daemon.Signal(SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::seconds(4));
+  issuer_->daemon.Signal(SIGCONT);
+  EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+  EXPECT_EQ(Standing(), "active");
+}
+
+TEST_F(Weather, AgentsThatAreKilledAtAnyMomentEnrolInTheEnd) {
+  SetUpWith();
+  Allow();
+  for (int delay_ms = 0; delay_ms <= 240; delay_ms += 20) {
+    agent_->Start();
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+    KillAgent();
+  }
+  agent_->Start();
+  ASSERT_TRUE(agent_->WaitForPhase("enrolled")) << agent_->daemon.Log() << issuer_->daemon.Log();
+  EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+  EXPECT_EQ(Standing(), "active");
+  EXPECT_EQ(issuer_->Admin({"audit", "verify"}).exit_code, 0);
+}
+
+TEST_F(Weather, IssuersThatAreKilledAtAnyMomentKeepTheirLogAndTheirNodes) {
+  SetUpWith();
+  Enrol();
+  for (int delay_ms = 50; delay_ms <= 1000; delay_ms += 190) {
+    issuer_->daemon.Signal(SIGKILL);
+    issuer_->Start();
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+  }
+  EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+  EXPECT_EQ(Standing(), "active");
+  const Finished verified = issuer_->Admin({"audit", "verify"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.err;
+}
+
+TEST_F(Weather, ASecondAgentOnTheSameTpmIsRefusedAndTheFirstKeepsItsIdentity) {
+  SetUpWith();
+  Enrol();
+  AgentHost second(issuer_->address(), issuer_->pin(), tpm_->MuxTcti());
+  second.Start();
+  ASSERT_TRUE(Eventually([&] {
+    const nlohmann::json status = second.Status();
+    return status.is_object() && status["problem"].is_object() &&
+           (status["problem"].value("code", "") == "ak-changed-in-boot" ||
+            status["problem"].value("code", "").starts_with("tpm-"));
+  })) << second.daemon.Log();
+  EXPECT_TRUE(second.Status()["spiffe_id"].is_null());
+  second.daemon.Signal(SIGTERM);
+  EXPECT_EQ(Standing(), "active");
+  EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+}
+
+TEST_F(Weather, AnUnknownConfigurationKeyIsNamedAndNothingStarts) {
+  SetUpWith();
+  std::ofstream(agent_->directory / "agent.toml", std::ios::app) << "tmp.tcti = \"x\"\n";
+  const Finished checked = Lodekeyd();
+  EXPECT_EQ(checked.exit_code, 2);
+  EXPECT_NE(checked.err.find("tmp.tcti"), std::string::npos) << checked.err;
+}
+
+TEST_F(Weather, ADamagedStateFileIsNamedAndNotOverwritten) {
+  SetUpWith();
+  Enrol();
+  agent_->daemon.Signal(SIGTERM);
+  const std::string path = agent_->directory / "state/agent.state";
+  Must(WriteText(path, "not a state"));
+  const Finished started =
+      RunProgram({ProgramPath("lodekeyd"), "--config", agent_->directory / "agent.toml"}, 20);
+  EXPECT_EQ(started.exit_code, 4);
+  EXPECT_NE(started.err.find("state-corrupt"), std::string::npos) << started.err;
+  EXPECT_NE(started.err.find(path), std::string::npos) << started.err;
+  EXPECT_EQ(ReadText(path), "not a state");
+}
+
+TEST_F(Weather, AStateFileOfALaterVersionIsLeftAlone) {
+  SetUpWith();
+  Enrol();
+  agent_->daemon.Signal(SIGTERM);
+  Must(WriteText(agent_->directory / "state/agent.state", "\x08\x63"));  // version 99
+  const Finished started =
+      RunProgram({ProgramPath("lodekeyd"), "--config", agent_->directory / "agent.toml"}, 20);
+  EXPECT_NE(started.exit_code, 0);
+  EXPECT_NE(started.err.find("state-newer"), std::string::npos) << started.err;
+}
+
+TEST_F(Weather, ADamagedDatabaseIsNamedAndNothingIsServed) {
+  SetUpWith();
+  issuer_->daemon.Signal(SIGTERM);
+  Must(WriteText(issuer_->state_dir() + "/issuer.db", std::string(8192, 'x')));
+  issuer_->daemon.Start();
+  EXPECT_NE(issuer_->daemon.Wait(), 0);
+  EXPECT_NE(issuer_->daemon.Log().find("database-corrupt"), std::string::npos)
+      << issuer_->daemon.Log();
+}
+
+TEST_F(Weather, ATruncatedAuditLogIsNoticedAtTheNextStart) {
+  SetUpWith();
+  Enrol();
+  agent_->daemon.Signal(SIGTERM);
+  issuer_->daemon.Signal(SIGTERM);
+  const std::string text = ReadText(issuer_->audit_log());
+  Must(WriteText(issuer_->audit_log(), text.substr(0, text.find('\n') + 1)));
+  issuer_->daemon.Start();
+  EXPECT_NE(issuer_->daemon.Wait(), 0);
+  EXPECT_NE(issuer_->daemon.Log().find("audit-truncated"), std::string::npos)
+      << issuer_->daemon.Log();
+}
+
+}  // namespace
+}  // namespace lodekey::test

@@ -1,0 +1,334 @@
+#include "issuer/authority.h"
+
+#include <filesystem>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tests/issuer/issuer_fixture.h"
+#include "tests/support/must.h"
+#include "tests/support/program.h"
+
+namespace lodekey::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+using issuer::Authority;
+using issuer::AuthorityOptions;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr Duration kWeek = hours(7 * 24);
+
+class AuthorityTest : public testing::Test {
+ protected:
+  AuthorityTest() { Must(Authority::Initialise(options, At(0))); }
+
+  std::unique_ptr<Authority> Open(Time now = At(0)) const { return Must(Authority::Open(options, now)); }
+  std::string Path(const std::string& name) const { return options.directory + "/" + name; }
+  fs::perms ModeOf(const std::string& name) const { return fs::status(Path(name)).permissions(); }
+
+  // Name() of the error that refuses to open.
+  std::string Refusal(Time now = At(0)) const {
+    const auto opened = Authority::Open(options, now);
+    return opened ? "opened" : std::string(opened.error().Name());
+  }
+
+  // The files of another issuer of the same trust domain.
+  static std::string OtherDirectory() {
+    static const ScratchDirectory directory;
+    static const bool made = [] {
+      Must(Authority::Initialise(OptionsIn(directory.path() + "/ca"), At(0)));
+      return Must(Authority::Open(OptionsIn(directory.path() + "/ca"), At(0))) != nullptr;
+    }();
+    return made ? directory.path() + "/ca" : "";
+  }
+  void TakeFromOther(const std::string& name) const {
+    fs::copy_file(OtherDirectory() + "/" + name, Path(name), fs::copy_options::overwrite_existing);
+  }
+
+  static AuthorityOptions OptionsIn(const std::string& path) {
+    return {.directory = path,
+            .trust_domain = kTrustDomain,
+            .node_ttl = hours(1),
+            .intermediate_ttl = kWeek,
+            .root_ttl = hours(3650 * 24)};
+  }
+
+  ScratchDirectory directory;
+  AuthorityOptions options = OptionsIn(directory.path() + "/ca");
+};
+
+// --- Files ---
+
+TEST_F(AuthorityTest, KeepsItsKeysToItself) {
+  Open();
+  using enum fs::perms;
+  EXPECT_EQ(fs::status(options.directory).permissions(), owner_all);
+  for (const auto* name : {"root.key", "intermediate.key", "authority.key", "audit.key", "challenge.key"}) {
+    EXPECT_EQ(ModeOf(name), owner_read | owner_write) << name;
+  }
+  for (const auto* name : {"root.crt", "intermediate.crt", "authority.crt"}) {
+    EXPECT_EQ(ModeOf(name), owner_read | owner_write | group_read | others_read) << name;
+  }
+}
+
+TEST_F(AuthorityTest, IsMadeOnceOnly) {
+  const std::string root = ReadText(Path("root.key"));
+  const std::string audit = ReadText(Path("audit.key"));
+  const auto again = Authority::Initialise(options, At(0));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Code::kConflict);
+  EXPECT_EQ(again.error().Name(), "already-initialised");
+  EXPECT_EQ(ReadText(Path("root.key")), root);
+  EXPECT_EQ(ReadText(Path("audit.key")), audit);
+}
+
+TEST_F(AuthorityTest, IsNotOpenedWhereNothingWasMade) {
+  const ScratchDirectory empty;
+  const auto opened = Authority::Open(OptionsIn(empty.path()), At(0));
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kNotFound);
+  EXPECT_EQ(opened.error().Name(), "not-initialised");
+}
+
+TEST_F(AuthorityTest, RefusesKeysThatDoNotFitTheirCertificates) {
+  TakeFromOther("authority.key");
+  EXPECT_EQ(Refusal(), "authority-corrupt");
+}
+
+TEST_F(AuthorityTest, RefusesARootKeyThatDoesNotFitTheRoot) {
+  Open();
+  TakeFromOther("root.key");
+  EXPECT_EQ(Refusal(), "authority-corrupt");
+}
+
+TEST_F(AuthorityTest, RefusesSeedsOfAnotherSize) {
+  const auto authority = Open();
+  WriteText(Path("challenge.key"), "AAAA");
+  const auto key = authority->OpenChallengeKey();
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error().Name(), "authority-corrupt");
+}
+
+TEST_F(AuthorityTest, RefusesFilesThatDoNotParse) {
+  WriteText(Path("authority.crt"), "not a certificate");
+  EXPECT_NE(Refusal(), "opened");
+}
+
+TEST_F(AuthorityTest, OpensTheSameKeysAgain) {
+  const auto first = Open();
+  const auto second = Open();
+  EXPECT_EQ(first->Pin(), second->Pin());
+  EXPECT_EQ(first->root().der(), second->root().der());
+  EXPECT_EQ(first->signer()->certificate.der(), second->signer()->certificate.der());
+  EXPECT_EQ(Must(first->OpenAuditKey()).public_key(), Must(second->OpenAuditKey()).public_key());
+  EXPECT_TRUE(Must(first->OpenChallengeKey()).Matches(Must(second->OpenChallengeKey()).Reveal()));
+}
+
+// SPIFFE-ID allows 255 characters, a common name 64.
+TEST(Authority, IsMadeForTheLongestTrustDomain) {
+  const ScratchDirectory directory;
+  const std::string trust_domain(255, 'a');
+  const AuthorityOptions options{.directory = directory.path() + "/ca",
+                                 .trust_domain = trust_domain,
+                                 .node_ttl = hours(1),
+                                 .intermediate_ttl = kWeek,
+                                 .root_ttl = hours(24)};
+  const auto made = Authority::Initialise(options, At(0));
+  ASSERT_TRUE(made) << made.error().text;
+  const auto authority = Must(Authority::Open(options, At(0)));
+  EXPECT_EQ(authority->root().UriSans(), std::vector<std::string>{"spiffe://" + trust_domain});
+  EXPECT_TRUE(crypto::BuildChain(authority->signer()->certificate, {}, {authority->root()}, {.at = At(0)}));
+}
+
+// --- Root and intermediate ---
+
+TEST_F(AuthorityTest, SignsWithAnIntermediateOfTheRoot) {
+  const auto authority = Open();
+  const crypto::Certificate& intermediate = authority->signer()->certificate;
+  EXPECT_TRUE(intermediate.is_ca());
+  EXPECT_EQ(intermediate.not_after(), At(0) + kWeek);
+  EXPECT_EQ(intermediate.UriSans(), std::vector<std::string>{"spiffe://example.org"});
+  EXPECT_TRUE(crypto::BuildChain(intermediate, {}, {authority->root()}, {.at = At(0)}));
+  EXPECT_FALSE(crypto::BuildChain(intermediate, {}, {authority->issuer_authority()}, {}));
+}
+
+TEST_F(AuthorityTest, RenewsTheIntermediateAtHalfItsLife) {
+  const auto authority = Open();
+  const auto first = authority->signer();
+  Must(authority->Refresh(At(0) + kWeek / 2 - seconds(1)));
+  EXPECT_EQ(authority->signer(), first);
+  Must(authority->Refresh(At(0) + kWeek / 2));
+  const auto second = authority->signer();
+  EXPECT_NE(second->certificate.serial(), first->certificate.serial());
+  EXPECT_NE(second->certificate.key(), first->certificate.key());
+  EXPECT_EQ(second->certificate.not_after(), At(0) + kWeek / 2 + kWeek);
+  // And it is what a restart finds.
+  EXPECT_EQ(Open(At(0) + kWeek / 2)->signer()->certificate.der(), second->certificate.der());
+}
+
+TEST_F(AuthorityTest, RenewsShortIntermediatesAtHalfTheirLifeToo) {
+  options.intermediate_ttl = minutes(2);
+  const auto authority = Open();
+  const auto first = authority->signer();
+  Must(authority->Refresh(At(0) + seconds(59)));
+  EXPECT_EQ(authority->signer(), first);
+  Must(authority->Refresh(At(0) + seconds(60)));
+  EXPECT_NE(authority->signer(), first);
+}
+
+TEST_F(AuthorityTest, LetsNoIntermediateOutliveTheRoot) {
+  const Time late = At(0) + options.root_ttl - hours(1);
+  EXPECT_EQ(Open(late)->signer()->certificate.not_after(), At(0) + options.root_ttl);
+}
+
+TEST_F(AuthorityTest, RenewsAtStartWhenItIsDue) {
+  const Bytes first = Open()->signer()->certificate.der();
+  EXPECT_EQ(Open(At(0) + kWeek / 2 - seconds(1))->signer()->certificate.der(), first);
+  EXPECT_NE(Open(At(0) + kWeek / 2)->signer()->certificate.der(), first);
+}
+
+// What a crash between the two files leaves behind.
+TEST_F(AuthorityTest, MakesAnotherIntermediateWhenKeyAndCertificateDiffer) {
+  const Bytes first = Open()->signer()->certificate.der();
+  TakeFromOther("intermediate.key");
+  const auto authority = Open();
+  EXPECT_NE(authority->signer()->certificate.der(), first);
+  EXPECT_EQ(authority->signer()->certificate.key(), authority->signer()->key.public_key());
+}
+
+TEST_F(AuthorityTest, DoesNotSignWithAnIntermediateOfAnotherRoot) {
+  Open();
+  TakeFromOther("intermediate.key");
+  TakeFromOther("intermediate.crt");
+  const auto authority = Open();
+  EXPECT_TRUE(crypto::BuildChain(authority->signer()->certificate, {}, {authority->root()}, {}));
+}
+
+// --- The root's key kept elsewhere ---
+
+TEST_F(AuthorityTest, GoesOnSigningWithoutTheRootsKey) {
+  const auto first = Open();
+  fs::remove(Path("root.key"));
+  EXPECT_FALSE(first->HasRootKey());
+  EXPECT_TRUE(first->Refresh(At(0) + kWeek / 2 - seconds(1)));
+  const auto refreshed = first->Refresh(At(0) + kWeek / 2);
+  ASSERT_FALSE(refreshed);
+  EXPECT_EQ(refreshed.error().code, Code::kNotFound);
+  EXPECT_EQ(refreshed.error().Name(), "root-key-absent");
+  // A restart in the second half of the intermediate's life finds it good.
+  EXPECT_EQ(Open(At(0) + kWeek - seconds(1))->signer()->certificate.der(), first->signer()->certificate.der());
+  EXPECT_EQ(Refusal(At(0) + kWeek), "root-key-absent");
+}
+
+TEST_F(AuthorityTest, TakesAnIntermediateThatTheRootSignedElsewhere) {
+  const auto authority = Open();
+  const ScratchDirectory elsewhere;
+  fs::copy(options.directory, elsewhere.path() + "/ca");
+  fs::remove(Path("root.key"));
+  AuthorityOptions there = options;
+  there.directory = elsewhere.path() + "/ca";
+  const Bytes renewed = Must(Authority::Open(there, At(0) + kWeek))->signer()->certificate.der();
+  for (const auto* name : {"intermediate.key", "intermediate.crt"}) {
+    fs::copy_file(there.directory + "/" + name, Path(name), fs::copy_options::overwrite_existing);
+  }
+  EXPECT_EQ(Open(At(0) + kWeek)->signer()->certificate.der(), renewed);
+}
+
+// --- Server identity ---
+
+TEST_F(AuthorityTest, NamesTheServerByItsSpiffeIdAlone) {
+  const auto authority = Open();
+  const auto identity = Must(authority->MakeServerIdentity(At(0), hours(24)));
+  const auto chain = Must(crypto::Certificate::ListFromPem(identity.chain_pem));
+  ASSERT_EQ(chain.size(), 2U);
+  const crypto::Certificate& server = chain.front();
+  EXPECT_EQ(server.UriSans(), std::vector<std::string>{"spiffe://example.org/lodekey/issuer"});
+  EXPECT_TRUE(server.DnsSans().empty());
+  EXPECT_EQ(server.ExtendedKeyUsages(), std::vector<std::string>{"1.3.6.1.5.5.7.3.1"});
+  EXPECT_EQ(server.not_after(), At(0) + hours(24));
+  EXPECT_EQ(identity.not_after, server.not_after());
+  const auto key = Must(crypto::PrivateKey::FromPem(crypto::Secret::Copy(AsBytes(identity.key_pem))));
+  EXPECT_EQ(key.public_key(), server.key());
+}
+
+TEST_F(AuthorityTest, ChainsTheServerToThePinnedAuthorityAndToNothingElse) {
+  const auto authority = Open();
+  const auto identity = Must(authority->MakeServerIdentity(At(0), hours(24)));
+  const auto server = Must(crypto::Certificate::FromPem(identity.chain_pem));
+  EXPECT_TRUE(crypto::BuildChain(server, {}, {authority->issuer_authority()}, {.at = At(0)}));
+  EXPECT_FALSE(crypto::BuildChain(server, {authority->signer()->certificate}, {authority->root()}, {.at = At(0)}));
+  EXPECT_EQ(authority->Pin(), "sha256:" + ToHex(authority->issuer_authority().key().spki_sha256()));
+  EXPECT_NE(authority->issuer_authority().key(), authority->root().key());
+}
+
+TEST_F(AuthorityTest, GivesEachServerAKeyOfItsOwn) {
+  const auto authority = Open();
+  EXPECT_NE(Must(authority->MakeServerIdentity(At(0), hours(24))).key_pem,
+            Must(authority->MakeServerIdentity(At(0), hours(24))).key_pem);
+}
+
+TEST_F(AuthorityTest, LetsNoServerCertificateOutliveItsAuthority) {
+  const auto identity = Must(Open()->MakeServerIdentity(At(0) + options.root_ttl - hours(1), hours(24)));
+  EXPECT_EQ(identity.not_after, At(0) + options.root_ttl);
+}
+
+// --- Node certificates ---
+
+TEST(NodeCertificate, IsSignedByTheIntermediateThatWasRecordedThoughItWasRenewedSince) {
+  IssuerRig issuer;
+  Host host;
+  Must(issuer.inventory->Allow(host.id(), {}, "uid 0"));
+  const auto request = Must(host.Finish(Must(issuer.Start(host.Start()))));
+  const Bytes before = issuer.authority->signer()->certificate.der();
+  issuer.store->Hold();
+  auto answer = issuer.FinishLater(request);
+  Must(issuer.authority->Refresh(issuer.now + kWeek / 2));
+  ASSERT_NE(issuer.authority->signer()->certificate.der(), before);
+  issuer.store->Release();
+  const auto response = Must(answer.get());
+  host.Take(response);
+  ASSERT_EQ(host.certificates.size(), 2U);
+  EXPECT_EQ(host.certificates[1].der(), before);
+  EXPECT_TRUE(crypto::BuildChain(host.certificate(), {host.certificates[1]}, {issuer.authority->root()}, {.at = issuer.now}));
+}
+
+TEST(NodeCertificate, IsNotSignedOnceItsIntermediateHasEnded) {
+  IssuerRig issuer;
+  Host host;
+  Must(issuer.inventory->Allow(host.id(), {}, "uid 0"));
+  const auto request = Must(host.Finish(Must(issuer.Start(host.Start()))));
+  issuer.store->Hold();
+  auto answer = issuer.FinishLater(request);
+  Must(issuer.authority->Refresh(issuer.now + kWeek));
+  issuer.store->Release();
+  EXPECT_EQ(Answer(answer.get()), "authority-expired");
+}
+
+TEST(NodeCertificate, IsAcceptedByOpenssl) {
+  IssuerRig issuer;
+  Host host;
+  issuer.Admit(host);
+  const std::string path = issuer.directory.path();
+  WriteText(path + "/root.pem", issuer.authority->root().ToPem());
+  WriteText(path + "/intermediate.pem", host.certificates.at(1).ToPem());
+  WriteText(path + "/node.pem", host.certificate().ToPem());
+  const auto verify = [&](const std::string& purpose, Time at) {
+    const auto moment = std::chrono::floor<seconds>(at).time_since_epoch().count();
+    return RunProgram({"/usr/bin/openssl", "verify", "-x509_strict", "-attime", std::to_string(moment), "-purpose", purpose,
+                       "-CAfile", path + "/root.pem", "-untrusted", path + "/intermediate.pem", path + "/node.pem"});
+  };
+  for (const auto* purpose : {"sslclient", "sslserver"}) {
+    const Finished verified = verify(purpose, issuer.now);
+    EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+  }
+  const Finished expired = verify("sslclient", issuer.now + hours(1) + seconds(1));
+  EXPECT_NE(expired.exit_code, 0);
+  EXPECT_NE((expired.out + expired.err).find("expired"), std::string::npos) << expired.out << expired.err;
+}
+
+}  // namespace
+}  // namespace lodekey::test

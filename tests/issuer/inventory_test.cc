@@ -1,0 +1,237 @@
+#include "issuer/inventory.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/issuer/issuer_fixture.h"
+#include "tests/support/must.h"
+
+namespace lodekey::test {
+namespace {
+
+using issuer::NodeRecord;
+using issuer::ReferencePcr;
+using issuer::Standing;
+
+class InventoryTest : public testing::Test {
+ protected:
+  issuer::ChangedNode Allow(const std::string& id, const std::map<std::string, std::string>& labels = {}) const {
+    return Must(issuer.inventory->Allow(id, labels, "uid 7"));
+  }
+  std::string NotFound(const std::string& name) const {
+    const auto found = issuer.inventory->Find(name);
+    return found ? "found" : std::string(found.error().Name());
+  }
+  std::vector<ReferencePcr> References(const std::string& group) const {
+    std::vector<ReferencePcr> references;
+    Must(issuer.store->Read([&](issuer::View& view) -> Result<void> {
+      references = Must(view.ListReferences(group));
+      return {};
+    }));
+    return references;
+  }
+  size_t Lines() const { return issuer.AuditRecords().size(); }
+
+  IssuerRig issuer;
+};
+
+// --- Allow and remove ---
+
+TEST_F(InventoryTest, AllowsAnEndorsementKeyOnce) {
+  const std::string id = SampleNodeId(1);
+  const auto first = Allow(id, {{"group", "edge"}, {"site", "north"}});
+  EXPECT_TRUE(first.changed);
+  const NodeRecord record = Must(issuer.inventory->Find(id));
+  EXPECT_EQ(record.standing, Standing::kAllowed);
+  EXPECT_EQ(record.Group(), "edge");
+  EXPECT_EQ(record.ek_hashes, std::vector<std::string>{id});
+  const auto line = issuer.AuditRecords().back();
+  EXPECT_EQ(line["event"], "node.allowed");
+  EXPECT_EQ(line["actor"], "uid 7");
+  EXPECT_EQ(line["node"], id);
+  EXPECT_EQ(line["detail"], "group=edge,site=north");
+
+  const size_t lines = Lines();
+  EXPECT_FALSE(Allow(id).changed);
+  EXPECT_FALSE(Allow(id, {{"group", "edge"}, {"site", "north"}}).changed);
+  EXPECT_EQ(Lines(), lines);
+}
+
+TEST_F(InventoryTest, ReplacesTheLabelsWithTheGivenOnes) {
+  Allow(SampleNodeId(1), {{"group", "edge"}});
+  EXPECT_TRUE(Allow(SampleNodeId(1), {{"owner", "web"}}).changed);
+  EXPECT_EQ(Must(issuer.inventory->Find(SampleNodeId(1))).labels, (std::map<std::string, std::string>{{"owner", "web"}}));
+}
+
+TEST_F(InventoryTest, RefusesWhatIsNoHashOfAKey) {
+  for (const std::string& hash : {std::string(), std::string(63, 'a'), std::string(65, 'a'), std::string(64, 'A'), std::string(64, 'g')}) {
+    const auto allowed = issuer.inventory->Allow(hash, {}, "uid 0");
+    ASSERT_FALSE(allowed) << hash;
+    EXPECT_EQ(allowed.error().Name(), "ek-hash-invalid");
+  }
+}
+
+TEST_F(InventoryTest, RefusesLabelsBeyondTheLimits) {
+  const auto allowed = issuer.inventory->Allow(SampleNodeId(1), {{std::string(65, 'x'), ""}}, "uid 0");
+  ASSERT_FALSE(allowed);
+  EXPECT_EQ(allowed.error().code, Code::kInvalidArgument);
+  EXPECT_EQ(NotFound(SampleNodeId(1)), "node-not-found");
+}
+
+TEST_F(InventoryTest, RemovesANodeOnceAndBringsItBack) {
+  Host host;
+  issuer.Admit(host);
+  EXPECT_TRUE(Must(issuer.inventory->Remove(host.id(), "uid 0")).changed);
+  EXPECT_EQ(issuer.Record(host).standing, Standing::kRemoved);
+  EXPECT_TRUE(issuer.Record(host).nonces.empty());
+  EXPECT_EQ(issuer.AuditEvents().back(), "node.removed");
+  const size_t lines = Lines();
+  EXPECT_FALSE(Must(issuer.inventory->Remove(host.id(), "uid 0")).changed);
+  EXPECT_EQ(Lines(), lines);
+
+  EXPECT_TRUE(Allow(host.id()).changed);
+  EXPECT_EQ(issuer.Record(host).standing, Standing::kAllowed);
+  EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED");
+}
+
+TEST_F(InventoryTest, CannotRemoveWhatIsNotThere) {
+  const auto removed = issuer.inventory->Remove(SampleNodeId(9), "uid 0");
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().Name(), "node-not-found");
+}
+
+// --- Names ---
+
+TEST_F(InventoryTest, FindsANodeByIdSpiffeIdAndPrefix) {
+  const std::string id = "0123456789abcdef" + std::string(48, '0');
+  Allow(id);
+  for (const std::string& name : {id, "spiffe://example.org/node/" + id, std::string("01234567"), id.substr(0, 63),
+                                  std::string("spiffe://example.org/node/01234567")}) {
+    EXPECT_EQ(Must(issuer.inventory->Find(name)).id, id) << name;
+  }
+}
+
+TEST_F(InventoryTest, FindsNothingByLessOrOther) {
+  const std::string id = "0123456789abcdef" + std::string(48, '0');
+  Allow(id);
+  for (const std::string& name : {std::string(), std::string("0123456"), std::string("12345678"), id + "0", std::string("0123456X"),
+                                  std::string("012345678"), "spiffe://example.com/node/" + id, std::string("%"), std::string("01234567%")}) {
+    EXPECT_EQ(NotFound(name), name == "012345678" ? "found" : "node-not-found") << name;
+  }
+}
+
+TEST_F(InventoryTest, RefusesAPrefixOfTwoNodes) {
+  const std::string one = "0123456789abcdef" + std::string(48, '0');
+  const std::string two = "0123456789abcdef" + std::string(48, '1');
+  Allow(one);
+  Allow(two);
+  EXPECT_EQ(NotFound("0123456789abcdef"), "node-ambiguous");
+  EXPECT_EQ(Must(issuer.inventory->Find("0123456789abcdef1")).id, two);
+}
+
+// --- Reference values ---
+
+TEST_F(InventoryTest, ApprovesEveryRegisterButImaAndLedger) {
+  Host host;
+  issuer.Admit(host, {{"group", "edge"}});
+  const auto approved = Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 7"));
+  EXPECT_TRUE(approved.changed);
+  tpm::PcrMask mask = 0;
+  for (const ReferencePcr& reference : References("edge")) {
+    mask |= 1U << reference.pcr;
+    EXPECT_EQ(reference.value, host.registers.values[reference.pcr]);
+    EXPECT_EQ(reference.approved_by, "uid 7");
+  }
+  EXPECT_EQ(mask, 0xffffU & ~(1U << 10) & ~(1U << 15));
+  EXPECT_TRUE(References("default").empty());
+  EXPECT_EQ(issuer.AuditRecords().back()["detail"], "group edge: sha256:0-9,11-14");
+}
+
+TEST_F(InventoryTest, ApprovesTheNamedRegistersOnly) {
+  Host host;
+  issuer.Admit(host);
+  Must(issuer.inventory->ApprovePcrs(host.id(), 1U << 7 | 1U << 10, false, "uid 0"));
+  EXPECT_EQ(References("default").size(), 2U);
+}
+
+TEST_F(InventoryTest, ApprovesTheSameOnce) {
+  Host host;
+  issuer.Admit(host);
+  Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 0"));
+  const size_t lines = Lines();
+  for (const bool replace : {false, true}) {
+    const auto again = Must(issuer.inventory->ApprovePcrs(host.id(), 0, replace, "uid 0"));
+    EXPECT_FALSE(again.changed);
+    EXPECT_EQ(again.approved.size(), 14U);
+  }
+  EXPECT_EQ(Lines(), lines);
+}
+
+TEST_F(InventoryTest, KeepsOtherValuesUnlessTheyAreReplaced) {
+  Host host;
+  issuer.Admit(host);
+  const Bytes before = host.registers.values[7];
+  Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 0"));
+  host.Extend(7);
+  EXPECT_EQ(Answer(issuer.Attest(host)), "NODE_REFUSED pcr-changed-in-boot");
+  EXPECT_TRUE(Must(issuer.inventory->ApprovePcrs(host.id(), 1U << 7, false, "uid 0")).changed);
+  EXPECT_EQ(References("default").size(), 15U);
+  EXPECT_EQ(Answer(issuer.Attest(host)), "ACCEPTED");
+
+  EXPECT_TRUE(Must(issuer.inventory->ApprovePcrs(host.id(), 1U << 7, true, "uid 0")).changed);
+  EXPECT_EQ(References("default").size(), 14U);
+  for (const ReferencePcr& reference : References("default")) EXPECT_NE(reference.value, before);
+  EXPECT_EQ(issuer.AuditRecords().back()["detail"], "group default: sha256:7, replacing");
+}
+
+TEST_F(InventoryTest, CannotApproveWhatWasNotShown) {
+  Host host;
+  Allow(host.id());
+  for (const tpm::PcrMask mask : {0U, 1U << 7}) {
+    const auto approved = issuer.inventory->ApprovePcrs(host.id(), mask, false, "uid 0");
+    ASSERT_FALSE(approved);
+    EXPECT_EQ(approved.error().Name(), "pcr-not-shown");
+  }
+  issuer.Admit(host);
+  const auto beyond = issuer.inventory->ApprovePcrs(host.id(), 1U << 23, false, "uid 0");
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().Name(), "pcr-not-shown");
+  EXPECT_TRUE(References("default").empty());
+}
+
+// What a host says of its ledger must not keep a register of the boot from being pinned.
+TEST_F(InventoryTest, LeavesOutNoBootRegisterThatAHostCallsItsLedger) {
+  issuer.config.appraisal.require_references = true;
+  Host host;
+  Allow(host.id());
+  EXPECT_EQ(Answer(issuer.Enrol(host, {.finish = [](node::FinishEnrolmentRequest& request) { request.mutable_evidence()->set_ledger_pcr(7); }})),
+            "NODE_REFUSED ledger-register,references-absent");
+  Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 0"));
+  tpm::PcrMask mask = 0;
+  for (const ReferencePcr& reference : References("default")) mask |= 1U << reference.pcr;
+  EXPECT_NE(mask & 1U << 7, 0U);
+}
+
+// --- Attestation keys ---
+
+TEST_F(InventoryTest, ApprovesNoAkWhereNoneWaits) {
+  Host host;
+  issuer.Admit(host);
+  const auto approved = issuer.inventory->ApproveAk(host.id(), "uid 0");
+  ASSERT_FALSE(approved);
+  EXPECT_EQ(approved.error().Name(), "no-pending-ak");
+}
+
+TEST_F(InventoryTest, ApprovesAWaitingAkOnce) {
+  Host host({.ek_template = "rsa2048-l1", .chip = 41});
+  issuer.Admit(host);
+  host.LoseState();
+  host.Reboot();
+  EXPECT_EQ(Answer(issuer.Enrol(host)), "MESSAGE_REFUSED ak-not-approved");
+  EXPECT_TRUE(Must(issuer.inventory->ApproveAk(host.id(), "uid 0")).changed);
+  EXPECT_EQ(issuer.AuditRecords().back()["detail"], ToHex(host.tpm().ak().area.name()));
+  EXPECT_FALSE(issuer.Record(host).pending_ak);
+  EXPECT_FALSE(Must(issuer.inventory->ApproveAk(host.id(), "uid 0")).changed);
+}
+
+}  // namespace
+}  // namespace lodekey::test
