@@ -82,6 +82,7 @@ Result<std::string> BundleSpiffe(const TrustBundle& bundle) {
 
 std::string BundleText(const TrustBundle& bundle) {
   std::vector<Row> rows;
+  rows.reserve(bundle.roots.size());
   for (const crypto::Certificate& root : bundle.roots) {
     rows.push_back({root.subject(), FormatTime(root.not_before()), FormatTime(root.not_after()),
                     ToHex(root.Fingerprint())});

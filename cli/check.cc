@@ -17,12 +17,12 @@ std::string_view LevelName(Level level) {
   return "fail";
 }
 
-Check FailedCheck(std::string id, const Error& error, std::string why, std::string fix) {
+Check FailedCheck(std::string id, const Error& error, std::string why, const std::string& fix) {
   return {.id = std::move(id),
           .level = Level::kFail,
           .what = error.text,
           .why = std::move(why),
-          .fix = fix.empty() ? error.advice : std::move(fix)};
+          .fix = fix.empty() ? error.advice : fix};
 }
 
 bool AnyFailed(const std::vector<Check>& checks) {

@@ -22,7 +22,7 @@ struct Check {
 };
 
 // A failed check whose finding and remedy are the error's; `why` says what it prevents.
-Check FailedCheck(std::string id, const Error& error, std::string why, std::string fix = {});
+Check FailedCheck(std::string id, const Error& error, std::string why, const std::string& fix = {});
 
 bool AnyFailed(const std::vector<Check>& checks);
 

@@ -56,12 +56,13 @@ std::string ProposeRegister(const tpm::PcrBank& registers) {
 }
 
 Check CheckDevice(const TpmObservation& seen) {
-  if (seen.problem) {
-    return FailedCheck("tpm-device", *seen.problem, "Without the TPM this host can prove nothing.");
+  if (seen.properties && !seen.problem) {
+    return {.id = "tpm-device",
+            .what = fmt::format("the TPM answers: {}, firmware {:#x}",
+                                seen.properties->manufacturer, seen.properties->firmware_version)};
   }
-  return {.id = "tpm-device",
-          .what = fmt::format("the TPM answers: {}, firmware {:#x}", seen.properties->manufacturer,
-                              seen.properties->firmware_version)};
+  return FailedCheck("tpm-device", seen.problem.value_or(Error{.text = "the TPM says nothing"}),
+                     "Without the TPM this host can prove nothing.");
 }
 
 Check CheckEkCertificate(const EkCertificate& ek) {

@@ -31,16 +31,17 @@ Result<ExitCode> ShowEk(Session& session, const EkArguments& arguments) {
   if (!tcti) return std::unexpected(tcti.error());
   const auto device = tpm::Device::Open(*tcti);
   if (!device) return std::unexpected(device.error());
-  ASSIGN_OR_RETURN(const EndorsementKey ek, ReadEndorsementKey(**device), "endorsement key");
+  const auto ek = ReadEndorsementKey(**device);
+  if (!ek) return std::unexpected(ek.error());
   if (!arguments.pem.empty()) {
-    const std::string pem = EkPem(ek);
+    const std::string pem = EkPem(*ek);
     RETURN_IF_ERROR(platform::WriteFileAtomically(arguments.pem, AsBytes(pem), kPemMode),
                     "write the endorsement key");
   }
   if (session.json()) {
-    session.PrintJson(EkJson(ek));
+    session.PrintJson(EkJson(*ek));
   } else {
-    session.Print(EkText(ek));
+    session.Print(EkText(*ek));
   }
   return ExitCode::kDone;
 }

@@ -50,6 +50,15 @@ std::string UriOf(std::string_view path) {
   return uri;
 }
 
+std::unexpected<Error> FailUnreachable(const Endpoint& endpoint, const Error& reason) {
+  const bool barred = reason.Name() == "file-permission";
+  return Fail(Code::kUnavailable,
+              fmt::format("{} is not reachable: {}", endpoint.program, reason.text),
+              {.name = endpoint.kind + "-unreachable",
+               .advice = barred ? "Run the command as root, or as a user who may use the socket."
+                                : endpoint.advice});
+}
+
 }  // namespace
 
 std::shared_ptr<grpc::Channel> OpenChannel(const Endpoint& endpoint) {
@@ -75,18 +84,13 @@ std::unexpected<Error> FailCall(const Endpoint& endpoint, const grpc::ClientCont
                 {.name = endpoint.kind + "-timeout",
                  .advice = fmt::format("Look at its log: journalctl -u {}", endpoint.program)});
   }
-  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) {
-    return Fail(CodeOf(status.error_code()),
-                fmt::format("{} answered: {}", endpoint.program, message));
-  }
   const auto probe = ProbeUnixSocket(endpoint.socket);
-  return Fail(Code::kUnavailable,
-              fmt::format("{} is not reachable: {}", endpoint.program,
-                          probe ? message : probe.error().text),
-              {.name = endpoint.kind + "-unreachable",
-               .advice = !probe && probe.error().Name() == "file-permission"
-                             ? "Run the command as root, or as a user who may use the socket."
-                             : endpoint.advice});
+  if (!probe) return FailUnreachable(endpoint, probe.error());
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    return FailUnreachable(endpoint, {.text = message});
+  }
+  return Fail(CodeOf(status.error_code()),
+              fmt::format("{} answered: {}", endpoint.program, message));
 }
 
 }  // namespace lodekey::cli

@@ -21,7 +21,7 @@ using lodekey::verdict::v1::Verdict;
 constexpr Duration kPoll = Duration(200);
 
 Result<Duration> ReadDuration(const std::string& text, std::string_view option) {
-  const auto duration = ParseDuration(text);
+  auto duration = ParseDuration(text);
   if (duration) return duration;
   return FailUsage(fmt::format("{}: '{}' is not a duration", option, platform::EscapeControl(text)),
                    "Give a number and a unit: 500ms, 60s, 5m");

@@ -88,6 +88,7 @@ std::string StandingSentence(const Node& node) {
 std::string NodeListText(const std::vector<Node>& nodes) {
   if (nodes.empty()) return "No node.\n";
   std::vector<Row> rows;
+  rows.reserve(nodes.size());
   for (const Node& node : nodes) {
     rows.push_back({ShortNodeId(node.id()), node.standing(), node.assurance(),
                     FormatUnixMs(node.last_seen_unix_ms()), FormatUnixMs(node.not_after_unix_ms()),

@@ -43,6 +43,8 @@ constexpr std::array kSentences = std::to_array<Sentence>({
     {"certified-other-key",
      "The TPM certified another key ({seen}) than the one that is to get the identity "
      "({expected})."},
+    {"node-key-hierarchy",
+     "The node's key is not in the TPM's NULL hierarchy: it would outlive this boot."},
     {"pcr-bank", "The quote covers {seen}; the issuer wants {expected}."},
     {"pcr-required-missing",
      "The quote leaves out registers that the issuer requires: PCR {expected} are wanted, PCR "

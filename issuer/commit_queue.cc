@@ -19,22 +19,26 @@ CommitQueue::~CommitQueue() {
   thread_.join();
 }
 
+Result<void> CommitQueue::Accept(QueuedChange& change) {
+  const std::lock_guard lock(mutex_);
+  if (closing_) {
+    return Fail(Code::kUnavailable, "the store is being closed", {.name = "store-closed"});
+  }
+  if (queue_.size() >= kCapacity) {
+    return Fail(Code::kUnavailable, fmt::format("{} changes wait already", kCapacity),
+                {.name = "store-busy", .advice = "Try again."});
+  }
+  queue_.push_back(std::move(change));
+  return {};
+}
+
 void CommitQueue::Push(QueuedChange change) {
-  std::string refusal;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!closing_ && queue_.size() < kCapacity) {
-      queue_.push_back(std::move(change));
-    } else {
-      refusal = closing_ ? "store-closed" : "store-busy";
-    }
-  }
-  if (refusal.empty()) {
+  Result<void> accepted = Accept(change);
+  if (accepted) {
     arrived_.notify_one();
-    return;
+  } else {
+    change.done(std::unexpected(std::move(accepted.error())));
   }
-  change.done(Fail(Code::kUnavailable, fmt::format("{} changes wait already", kCapacity),
-                   {.name = refusal, .advice = "Try again."}));
 }
 
 std::vector<QueuedChange> CommitQueue::TakeBatch() {

@@ -38,6 +38,8 @@ class CommitQueue {
   void Push(QueuedChange change);
 
  private:
+  // Moves from `change` only when it is taken.
+  Result<void> Accept(QueuedChange& change);
   void Work();
   std::vector<QueuedChange> TakeBatch();
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include "crypto/secret.h"
 #include "issuer/run.h"
@@ -78,6 +79,8 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     if (const auto hardened = lodekey::platform::HardenProcess(); !hardened) return Report(hardened.error());
+    // protobuf would write a line for every malformed string of a stranger.
+    google::protobuf::SetLogHandler(nullptr);
     if (const auto ready = lodekey::crypto::InitCrypto(); !ready) return Report(ready.error());
     return Main(argc, argv);
   } catch (const std::exception& exception) {

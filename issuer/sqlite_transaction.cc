@@ -20,10 +20,10 @@ std::unexpected<Error> Conflict(std::string text, std::string name) {
 
 // Of a statement whose only foreign key is the node.
 Result<void> NodeMustExist(Result<void> outcome) {
-  const bool no_node = !outcome && outcome.error().detail &&
-                       outcome.error().detail->number == uint64_t{SQLITE_CONSTRAINT_FOREIGNKEY};
-  if (no_node) return Fail(Code::kNotFound, "no such node is stored", {.name = "node-unknown"});
-  return outcome;
+  if (outcome) return outcome;
+  const std::optional<Detail>& detail = outcome.error().detail;
+  if (!detail || detail->number != uint64_t{SQLITE_CONSTRAINT_FOREIGNKEY}) return outcome;
+  return Fail(Code::kNotFound, "no such node is stored", {.name = "node-unknown"});
 }
 
 Result<std::set<std::string>> StoredKeys(Database& database, const NodeId& node) {

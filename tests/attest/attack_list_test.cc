@@ -33,17 +33,16 @@ bool IsAnswered(int number) {
          (number >= 122 && number <= 124);
 }
 
-// The rows of all attack tables: files of tests with "attack" in their names. A row is a registered
-// name, "A24" or "A24/variant", or a test whose name begins with the number.
+// The rows that have tests: registered by name, A24 or A24/variant, or a test of a suite of
+// attacks whose name begins with the number.
 std::set<int> TestedRows() {
   static const std::regex kRegistered(R"re("A([0-9]+)["/])re");
-  static const std::regex kNamed(R"re(TEST(?:_F|_P)?\(\w+,\s*A([0-9]+)(?![0-9]))re");
+  static const std::regex kNamed(R"re(TEST(?:_F|_P)?\(\w*Attack\w*,\s*A([0-9]+)(?![0-9]))re");
   std::set<int> rows;
   for (const auto& entry : fs::recursive_directory_iterator(SourceTree() / "tests")) {
-    const std::string name = entry.path().filename();
-    const bool table = entry.is_regular_file() && name.contains("attack");
-    if (!table || name == "attack_list_test.cc") continue;
-    const auto text = ReadIfThere(entry.path());
+    const fs::path& path = entry.path();
+    const bool test = entry.is_regular_file() && path.extension() == ".cc";
+    const auto text = test ? ReadIfThere(path) : std::nullopt;
     if (!text) continue;
     rows.merge(Numbers(*text, kRegistered));
     rows.merge(Numbers(*text, kNamed));

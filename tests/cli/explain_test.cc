@@ -46,13 +46,16 @@ TEST(Explain, GivesEachFailedRuleAParagraphWithItsRemedy) {
             "9c010000….\n"
             "   What would accept it: Reboot the host.\n"
             "   Code:     pcr-changed-in-boot\n"
-            "   Expected: " + expected + "\n   Seen:     " + seen + "\n"
-            "\n"
-            "2. PCR 8 (sha256) has a value that is not approved: accepted is 3f2a0000…, it is "
-            "9c010000….\n"
-            "   What would accept it: Reboot the host.\n"
-            "   Code:     pcr-not-approved\n"
-            "   Expected: " + expected + "\n   Seen:     " + seen + "\n");
+            "   Expected: " +
+                expected + "\n   Seen:     " + seen +
+                "\n"
+                "\n"
+                "2. PCR 8 (sha256) has a value that is not approved: accepted is 3f2a0000…, it is "
+                "9c010000….\n"
+                "   What would accept it: Reboot the host.\n"
+                "   Code:     pcr-not-approved\n"
+                "   Expected: " +
+                expected + "\n   Seen:     " + seen + "\n");
 }
 
 TEST(Explain, TellsTheConsequenceOfEachOutcome) {

@@ -1,6 +1,7 @@
 // An agent and an issuer that answer what a test puts into them, and a command line over them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -78,8 +79,7 @@ class FakeAdminClient final : public AdminClient {
     fake_.asked = node;
     return fake_.node;
   }
-  Result<admin::v1::ChangeResponse> AllowNode(
-      const admin::v1::AllowNodeRequest& request) override {
+  Result<admin::v1::ChangeResponse> AllowNode(const admin::v1::AllowNodeRequest& request) override {
     fake_.allowed = request;
     return fake_.change;
   }
@@ -112,25 +112,29 @@ class CommandRig {
   FakeAgent agent;
   FakeIssuer issuer;
   Time now = Time(Duration(kNowMs));
+  std::function<void()> before_pause = [] {};
 
   int Run(std::vector<std::string> arguments) {
     out_.str("");
     err_.str("");
-    Surroundings surroundings{
-        .out = out_,
-        .err = err_,
-        .connect_agent =
-            [this](const std::string& socket) {
-              agent.socket = socket;
-              return std::make_unique<FakeAgentClient>(agent);
-            },
-        .connect_admin =
-            [this](const std::string& socket) {
-              issuer.socket = socket;
-              return std::make_unique<FakeAdminClient>(issuer);
-            },
-        .now = [this] { return now; },
-        .pause = [this](Duration duration) { now += duration; }};
+    Surroundings surroundings{.out = out_,
+                              .err = err_,
+                              .connect_agent =
+                                  [this](const std::string& socket) {
+                                    agent.socket = socket;
+                                    return std::make_unique<FakeAgentClient>(agent);
+                                  },
+                              .connect_admin =
+                                  [this](const std::string& socket) {
+                                    issuer.socket = socket;
+                                    return std::make_unique<FakeAdminClient>(issuer);
+                                  },
+                              .now = [this] { return now; },
+                              .pause =
+                                  [this](Duration duration) {
+                                    before_pause();
+                                    now += duration;
+                                  }};
     return RunCommandLine(std::move(arguments), surroundings);
   }
 

@@ -119,10 +119,11 @@ TEST(NodeShowCommand, PrintsItsSchema) {
   EXPECT_EQ(rig.Json()["schema"], 1);
   const auto json = rig.Json()["node"];
   for (const char* name :
-       {"id", "spiffe_id", "standing", "labels", "group", "ek_hashes", "assurance", "created",
-        "last_seen", "evidence_time", "not_after", "serial", "ak_name", "pending_ak_name",
-        "firmware_version", "reset_count", "restart_count", "boot_log_digest", "ima_bytes", "pcrs",
-        "references", "last_verdict"}) {
+       {"id",          "spiffe_id",     "standing",        "labels",          "group",
+        "ek_hashes",   "assurance",     "created",         "last_seen",       "evidence_time",
+        "not_after",   "serial",        "ak_name",         "pending_ak_name", "firmware_version",
+        "reset_count", "restart_count", "boot_log_digest", "ima_bytes",       "pcrs",
+        "references",  "last_verdict"}) {
     EXPECT_TRUE(json.contains(name)) << name;
   }
   EXPECT_EQ(json["labels"]["site"], "fra1");

@@ -64,10 +64,11 @@ TEST(RuleSentence, ExistsForEveryCodeOfTheParsersBelow) {
 }
 
 TEST(RuleSentence, SaysWhatChangedFromWhatToWhat) {
-  EXPECT_EQ(RuleSentence(Rule("pcr-changed-in-boot", "PCR 8 (sha256)",
-                              "3f2a91c0" + std::string(56, '1'), "9c01aa12" + std::string(56, '2'))),
-            "PCR 8 (sha256) changed while the host was running: it was 3f2a91c0…, it is now "
-            "9c01aa12….");
+  EXPECT_EQ(
+      RuleSentence(Rule("pcr-changed-in-boot", "PCR 8 (sha256)", "3f2a91c0" + std::string(56, '1'),
+                        "9c01aa12" + std::string(56, '2'))),
+      "PCR 8 (sha256) changed while the host was running: it was 3f2a91c0…, it is now "
+      "9c01aa12….");
 }
 
 TEST(RuleSentence, ShowsValuesWholeThatBeginAlike) {

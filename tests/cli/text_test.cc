@@ -30,9 +30,7 @@ TEST(Fields, AlignTheirValuesAndLeaveOutEmptyOnes) {
             "a:     1\nlong:  2\n");
 }
 
-TEST(Fields, EscapeTheirValues) {
-  EXPECT_EQ(FormatFields({{"a", "x\x07y"}}), "a:  x\\x07y\n");
-}
+TEST(Fields, EscapeTheirValues) { EXPECT_EQ(FormatFields({{"a", "x\x07y"}}), "a:  x\\x07y\n"); }
 
 TEST(UnixMs, IsATimeOrNothing) {
   EXPECT_EQ(FormatUnixMs(0), "");

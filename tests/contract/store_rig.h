@@ -78,13 +78,17 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
   // Commits all of them in one batch: they wait behind one that does not end before they are
   // queued.
   std::vector<Result<crypto::ChainHead>> CommitTogether(const std::vector<Change>& changes) {
+    std::promise<void> running;
     std::promise<void> go_on;
     store().Commit(
-        [&go_on, waited = false](Transaction&) mutable -> Result<void> {
-          if (!std::exchange(waited, true)) go_on.get_future().wait();
+        [&, waited = false](Transaction&) mutable -> Result<void> {
+          if (std::exchange(waited, true)) return {};
+          running.set_value();
+          go_on.get_future().wait();
           return {};
         },
         [](const Result<crypto::ChainHead>&) {});
+    running.get_future().wait();
     std::vector<std::future<Result<crypto::ChainHead>>> futures;
     for (const Change& change : changes) {
       // Shared: the writer's thread may still be inside set_value when the waiter goes on.

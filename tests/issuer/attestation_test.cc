@@ -23,7 +23,9 @@ class AttestationTest : public testing::Test {
  protected:
   AttestationTest() { issuer.Admit(host); }
 
-  std::string Attests(const HostChanges& changes = {}) { return Answer(issuer.Attest(host, changes)); }
+  std::string Attests(const HostChanges& changes = {}) {
+    return Answer(issuer.Attest(host, changes));
+  }
   Standing StandingNow() const { return issuer.Record(host).standing; }
 
   IssuerRig issuer;
@@ -105,7 +107,8 @@ TEST_F(AttestationTest, LeavesTwoNoncesOutstandingAtMost) {
 
 TEST_F(AttestationTest, TakesEitherOfTwoOutstandingNonces) {
   const std::string first = host.next.nonce();
-  const std::string second = Must(issuer.Attest(host.certificate(), node::AttestRequest())).next().nonce();
+  const std::string second =
+      Must(issuer.Attest(host.certificate(), node::AttestRequest())).next().nonce();
   host.next.set_nonce(second);
   EXPECT_EQ(Answer(issuer.Attest(host.certificate(), host.Attest())), "ACCEPTED");
   host.next.set_nonce(first);
@@ -184,7 +187,8 @@ TEST_F(AttestationTest, DoesNotRepeatAnIdentityThatWasWithdrawn) {
 TEST_F(AttestationTest, LetsOneOfTwoRequestsAtOnceWin) {
   const std::string first_nonce = host.next.nonce();
   const node::AttestRequest first = host.Attest();
-  host.next.set_nonce(Must(issuer.Attest(host.certificate(), node::AttestRequest())).next().nonce());
+  host.next.set_nonce(
+      Must(issuer.Attest(host.certificate(), node::AttestRequest())).next().nonce());
   const node::AttestRequest second = host.Attest();
   issuer.store->Hold();
   auto one = issuer.AttestLater(host.certificate(), first);
@@ -199,7 +203,8 @@ TEST_F(AttestationTest, LetsOneOfTwoRequestsAtOnceWin) {
 TEST_F(AttestationTest, GivesNothingWhenTheStoreCannotRecord) {
   issuer.config.node_ttl = hours(10);
   const node::AttestRequest request = host.Attest();
-  issuer.store->Fail(Error{.code = Code::kUnavailable, .text = "the disk is full", .name = "audit-unavailable"});
+  issuer.store->Fail(
+      Error{.code = Code::kUnavailable, .text = "the disk is full", .name = "audit-unavailable"});
   EXPECT_EQ(Answer(issuer.Attest(host.certificate(), request)), "audit-unavailable");
   issuer.store->Fail(std::nullopt);
   const auto answer = Must(issuer.Attest(host.certificate(), request));
@@ -232,20 +237,32 @@ TEST_F(AttestationTest, SendsAHostThatRebootedToEnrolAgain) {
 
 // --- Who is asking ---
 
+// A certificate by a CA that bears the name of the issuer's intermediate, with the serial of the
+// host's own.
 crypto::Certificate Forged(const Host& host, const crypto::PublicKey& key, const std::string& uri) {
-  const auto ca = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP256));
+  const auto ca_key = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP256));
+  const Time end = At(0) + hours(24 * 365);
+  const auto ca =
+      Must(crypto::SignCertificate({.serial = crypto::RandomSerial(),
+                                    .common_name = "lodekey intermediate of example.org",
+                                    .not_before = At(0),
+                                    .not_after = end,
+                                    .ca = true},
+                                   ca_key.public_key(), nullptr, ca_key));
+  EXPECT_EQ(ca.subject(), host.certificates[1].subject());
   const crypto::CertificateSpec spec{.serial = host.certificate().serial(),
                                      .not_before = At(0),
-                                     .not_after = At(0) + hours(24 * 365),
+                                     .not_after = end,
                                      .uri_sans = {uri},
                                      .client_auth = true};
-  return Must(crypto::SignCertificate(spec, key, &host.certificates[1], ca));
+  return Must(crypto::SignCertificate(spec, key, &ca, ca_key));
 }
 
 TEST_F(AttestationTest, RefusesTheCertificateOfAForgedCa) {
   const auto key = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP256));
   const std::string uri = host.certificate().UriSans().front();
-  EXPECT_EQ(Answer(issuer.Attest(Forged(host, key.public_key(), uri), host.Attest())), "peer-certificate");
+  EXPECT_EQ(Answer(issuer.Attest(Forged(host, key.public_key(), uri), host.Attest())),
+            "peer-certificate");
 }
 
 TEST_F(AttestationTest, RefusesASerialThatWasIssuedToAnotherNode) {
@@ -257,12 +274,17 @@ TEST_F(AttestationTest, RefusesASerialThatWasIssuedToAnotherNode) {
 
 TEST_F(AttestationTest, RefusesCertificatesThatAreNotANodes) {
   const crypto::PublicKey& key = host.certificate().key();
-  for (const std::string& uri : {std::string("spiffe://example.com/node/") + host.id(), std::string("spiffe://example.org/lodekey/issuer"),
-                                 std::string("spiffe://example.org/node/"), host.certificate().UriSans().front() + "/x"}) {
-    EXPECT_EQ(Answer(issuer.Attest(Forged(host, key, uri), host.Attest())), "peer-certificate") << uri;
+  for (const std::string& uri :
+       {std::string("spiffe://example.com/node/") + host.id(),
+        std::string("spiffe://example.org/lodekey/issuer"),
+        std::string("spiffe://example.org/node/"), host.certificate().UriSans().front() + "/x"}) {
+    EXPECT_EQ(Answer(issuer.Attest(Forged(host, key, uri), host.Attest())), "peer-certificate")
+        << uri;
   }
   const auto server = Must(issuer.authority->MakeServerIdentity(issuer.now, hours(1)));
-  EXPECT_EQ(Answer(issuer.Attest(Must(crypto::Certificate::FromPem(server.chain_pem)), host.Attest())), "peer-certificate");
+  EXPECT_EQ(
+      Answer(issuer.Attest(Must(crypto::Certificate::FromPem(server.chain_pem)), host.Attest())),
+      "peer-certificate");
 }
 
 TEST_F(AttestationTest, RefusesAnExpiredCertificate) {
@@ -305,10 +327,11 @@ TEST_F(AttestationTest, AppendsTheImaListFromTheOffsetItDictated) {
 TEST_F(AttestationTest, TakesNoImaListFromAnotherOffset) {
   const uint64_t enrolled = host.next.ima_offset();
   for (const uint64_t offset : {uint64_t{0}, enrolled - 1, enrolled + 1, ~uint64_t{0}}) {
-    EXPECT_EQ(Attests({.attest = [&](node::AttestRequest& request) {
-                request.mutable_evidence()->set_ima_offset(offset);
-                request.mutable_evidence()->set_ima_chunk("skipped");
-              }}),
+    EXPECT_EQ(Attests({.attest =
+                           [&](node::AttestRequest& request) {
+                             request.mutable_evidence()->set_ima_offset(offset);
+                             request.mutable_evidence()->set_ima_chunk("skipped");
+                           }}),
               "ACCEPTED");
     EXPECT_EQ(host.next.ima_offset(), enrolled) << offset;
   }

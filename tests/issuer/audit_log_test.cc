@@ -18,7 +18,7 @@ namespace {
 using test::AuditKey;
 using test::Must;
 using test::ReadText;
-using test::WriteText;
+using test::Overwrite;
 
 // Makes files of this process end at `bytes`, as a full disk would, until it is destroyed.
 class FileSizeLimit {
@@ -98,7 +98,7 @@ TEST_F(AuditLogTest, FindsItsHeadBehindTheLongestLine) {
     const auto log = Must(Open());
     Must(Append(*log, 3, longest));
   }
-  WriteText(path_, ReadText(path_) + ReadText(path_).substr(0, 65000));  // and a torn one
+  Overwrite(path_, ReadText(path_) + ReadText(path_).substr(0, 65000));  // and a torn one
   EXPECT_EQ(Must(Open())->head().seq, 3U);
 }
 
@@ -106,7 +106,7 @@ TEST_F(AuditLogTest, CutsATornLastLineOffWhereverItWasTorn) {
   const std::string whole = MakeLog();
   const size_t last = whole.rfind('\n', whole.size() - 2) + 1;
   for (size_t size = last; size < whole.size(); ++size) {
-    WriteText(path_, whole.substr(0, size));
+    Overwrite(path_, whole.substr(0, size));
     ASSERT_EQ(Must(Open())->head().seq, 2U) << size;
     ASSERT_EQ(ReadText(path_), whole.substr(0, last)) << size;
   }
@@ -114,36 +114,36 @@ TEST_F(AuditLogTest, CutsATornLastLineOffWhereverItWasTorn) {
 
 TEST_F(AuditLogTest, CutsATornFirstLineOff) {
   const std::string whole = MakeLog();
-  WriteText(path_, whole.substr(0, 40));
+  Overwrite(path_, whole.substr(0, 40));
   EXPECT_EQ(Must(Open())->head(), crypto::ChainHead());
   EXPECT_EQ(ReadText(path_), "");
 }
 
 TEST_F(AuditLogTest, CutsZerosOffThatAPowerCutLeft) {
   const std::string whole = MakeLog();
-  WriteText(path_, whole + std::string(4096, '\0'));
+  Overwrite(path_, whole + std::string(4096, '\0'));
   EXPECT_EQ(Must(Open())->head().seq, 3U);
   EXPECT_EQ(ReadText(path_), whole);
 }
 
 TEST_F(AuditLogTest, ContinuesAfterATornLine) {
   const std::string whole = MakeLog();
-  WriteText(path_, whole.substr(0, whole.size() - 5));
+  Overwrite(path_, whole.substr(0, whole.size() - 5));
   Must(Append(*Must(Open()), 2));
   EXPECT_EQ(test::VerifiedLines(path_).size(), 4U);
 }
 
 TEST_F(AuditLogTest, IsRefusedWhenAnotherProgramWroteAtItsEnd) {
-  WriteText(path_, MakeLog() + "rotated");
+  Overwrite(path_, MakeLog() + "rotated");
   ExpectRefused("audit-corrupt", Code::kUntrusted);
 }
 
 TEST_F(AuditLogTest, IsRefusedWhenTheFileIsNoLog) {
-  WriteText(path_, "precious");
+  Overwrite(path_, "precious");
   ExpectRefused("audit-corrupt", Code::kUntrusted);
-  WriteText(path_, "\n");
+  Overwrite(path_, "\n");
   ExpectRefused("audit-corrupt", Code::kUntrusted);
-  WriteText(path_, std::string(300000, 'x'));
+  Overwrite(path_, std::string(300000, 'x'));
   ExpectRefused("audit-corrupt", Code::kUntrusted);
 }
 
@@ -153,7 +153,7 @@ TEST_F(AuditLogTest, IsRefusedWhenAByteOfItsLastLineWasChanged) {
   for (size_t at = last; at + 1 < whole.size(); ++at) {
     std::string changed = whole;
     changed[at] ^= 1;
-    WriteText(path_, changed);
+    Overwrite(path_, changed);
     const auto log = Open();
     ASSERT_FALSE(log) << at;
     ASSERT_EQ(log.error().Name(), "audit-corrupt") << at;

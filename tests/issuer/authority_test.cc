@@ -26,7 +26,9 @@ class AuthorityTest : public testing::Test {
  protected:
   AuthorityTest() { Must(Authority::Initialise(options, At(0))); }
 
-  std::unique_ptr<Authority> Open(Time now = At(0)) const { return Must(Authority::Open(options, now)); }
+  std::unique_ptr<Authority> Open(Time now = At(0)) const {
+    return Must(Authority::Open(options, now));
+  }
   std::string Path(const std::string& name) const { return options.directory + "/" + name; }
   fs::perms ModeOf(const std::string& name) const { return fs::status(Path(name)).permissions(); }
 
@@ -67,7 +69,8 @@ TEST_F(AuthorityTest, KeepsItsKeysToItself) {
   Open();
   using enum fs::perms;
   EXPECT_EQ(fs::status(options.directory).permissions(), owner_all);
-  for (const auto* name : {"root.key", "intermediate.key", "authority.key", "audit.key", "challenge.key"}) {
+  for (const auto* name :
+       {"root.key", "intermediate.key", "authority.key", "audit.key", "challenge.key"}) {
     EXPECT_EQ(ModeOf(name), owner_read | owner_write) << name;
   }
   for (const auto* name : {"root.crt", "intermediate.crt", "authority.crt"}) {
@@ -107,14 +110,14 @@ TEST_F(AuthorityTest, RefusesARootKeyThatDoesNotFitTheRoot) {
 
 TEST_F(AuthorityTest, RefusesSeedsOfAnotherSize) {
   const auto authority = Open();
-  WriteText(Path("challenge.key"), "AAAA");
+  Overwrite(Path("challenge.key"), "AAAA");
   const auto key = authority->OpenChallengeKey();
   ASSERT_FALSE(key);
   EXPECT_EQ(key.error().Name(), "authority-corrupt");
 }
 
 TEST_F(AuthorityTest, RefusesFilesThatDoNotParse) {
-  WriteText(Path("authority.crt"), "not a certificate");
+  Overwrite(Path("authority.crt"), "not a certificate");
   EXPECT_NE(Refusal(), "opened");
 }
 
@@ -141,7 +144,8 @@ TEST(Authority, IsMadeForTheLongestTrustDomain) {
   ASSERT_TRUE(made) << made.error().text;
   const auto authority = Must(Authority::Open(options, At(0)));
   EXPECT_EQ(authority->root().UriSans(), std::vector<std::string>{"spiffe://" + trust_domain});
-  EXPECT_TRUE(crypto::BuildChain(authority->signer()->certificate, {}, {authority->root()}, {.at = At(0)}));
+  EXPECT_TRUE(
+      crypto::BuildChain(authority->signer()->certificate, {}, {authority->root()}, {.at = At(0)}));
 }
 
 // --- Root and intermediate ---
@@ -220,7 +224,8 @@ TEST_F(AuthorityTest, GoesOnSigningWithoutTheRootsKey) {
   EXPECT_EQ(refreshed.error().code, Code::kNotFound);
   EXPECT_EQ(refreshed.error().Name(), "root-key-absent");
   // A restart in the second half of the intermediate's life finds it good.
-  EXPECT_EQ(Open(At(0) + kWeek - seconds(1))->signer()->certificate.der(), first->signer()->certificate.der());
+  EXPECT_EQ(Open(At(0) + kWeek - seconds(1))->signer()->certificate.der(),
+            first->signer()->certificate.der());
   EXPECT_EQ(Refusal(At(0) + kWeek), "root-key-absent");
 }
 
@@ -251,7 +256,8 @@ TEST_F(AuthorityTest, NamesTheServerByItsSpiffeIdAlone) {
   EXPECT_EQ(server.ExtendedKeyUsages(), std::vector<std::string>{"1.3.6.1.5.5.7.3.1"});
   EXPECT_EQ(server.not_after(), At(0) + hours(24));
   EXPECT_EQ(identity.not_after, server.not_after());
-  const auto key = Must(crypto::PrivateKey::FromPem(crypto::Secret::Copy(AsBytes(identity.key_pem))));
+  const auto key =
+      Must(crypto::PrivateKey::FromPem(crypto::Secret::Copy(AsBytes(identity.key_pem))));
   EXPECT_EQ(key.public_key(), server.key());
 }
 
@@ -260,7 +266,8 @@ TEST_F(AuthorityTest, ChainsTheServerToThePinnedAuthorityAndToNothingElse) {
   const auto identity = Must(authority->MakeServerIdentity(At(0), hours(24)));
   const auto server = Must(crypto::Certificate::FromPem(identity.chain_pem));
   EXPECT_TRUE(crypto::BuildChain(server, {}, {authority->issuer_authority()}, {.at = At(0)}));
-  EXPECT_FALSE(crypto::BuildChain(server, {authority->signer()->certificate}, {authority->root()}, {.at = At(0)}));
+  EXPECT_FALSE(crypto::BuildChain(server, {authority->signer()->certificate}, {authority->root()},
+                                  {.at = At(0)}));
   EXPECT_EQ(authority->Pin(), "sha256:" + ToHex(authority->issuer_authority().key().spki_sha256()));
   EXPECT_NE(authority->issuer_authority().key(), authority->root().key());
 }
@@ -272,7 +279,8 @@ TEST_F(AuthorityTest, GivesEachServerAKeyOfItsOwn) {
 }
 
 TEST_F(AuthorityTest, LetsNoServerCertificateOutliveItsAuthority) {
-  const auto identity = Must(Open()->MakeServerIdentity(At(0) + options.root_ttl - hours(1), hours(24)));
+  const auto identity =
+      Must(Open()->MakeServerIdentity(At(0) + options.root_ttl - hours(1), hours(24)));
   EXPECT_EQ(identity.not_after, At(0) + options.root_ttl);
 }
 
@@ -293,7 +301,8 @@ TEST(NodeCertificate, IsSignedByTheIntermediateThatWasRecordedThoughItWasRenewed
   host.Take(response);
   ASSERT_EQ(host.certificates.size(), 2U);
   EXPECT_EQ(host.certificates[1].der(), before);
-  EXPECT_TRUE(crypto::BuildChain(host.certificate(), {host.certificates[1]}, {issuer.authority->root()}, {.at = issuer.now}));
+  EXPECT_TRUE(crypto::BuildChain(host.certificate(), {host.certificates[1]},
+                                 {issuer.authority->root()}, {.at = issuer.now}));
 }
 
 TEST(NodeCertificate, IsNotSignedOnceItsIntermediateHasEnded) {
@@ -313,13 +322,14 @@ TEST(NodeCertificate, IsAcceptedByOpenssl) {
   Host host;
   issuer.Admit(host);
   const std::string path = issuer.directory.path();
-  WriteText(path + "/root.pem", issuer.authority->root().ToPem());
-  WriteText(path + "/intermediate.pem", host.certificates.at(1).ToPem());
-  WriteText(path + "/node.pem", host.certificate().ToPem());
+  Overwrite(path + "/root.pem", issuer.authority->root().ToPem());
+  Overwrite(path + "/intermediate.pem", host.certificates.at(1).ToPem());
+  Overwrite(path + "/node.pem", host.certificate().ToPem());
   const auto verify = [&](const std::string& purpose, Time at) {
     const auto moment = std::chrono::floor<seconds>(at).time_since_epoch().count();
-    return RunProgram({"/usr/bin/openssl", "verify", "-x509_strict", "-attime", std::to_string(moment), "-purpose", purpose,
-                       "-CAfile", path + "/root.pem", "-untrusted", path + "/intermediate.pem", path + "/node.pem"});
+    return RunProgram({"/usr/bin/openssl", "verify", "-x509_strict", "-attime",
+                       std::to_string(moment), "-purpose", purpose, "-CAfile", path + "/root.pem",
+                       "-untrusted", path + "/intermediate.pem", path + "/node.pem"});
   };
   for (const auto* purpose : {"sslclient", "sslserver"}) {
     const Finished verified = verify(purpose, issuer.now);
@@ -327,7 +337,8 @@ TEST(NodeCertificate, IsAcceptedByOpenssl) {
   }
   const Finished expired = verify("sslclient", issuer.now + hours(1) + seconds(1));
   EXPECT_NE(expired.exit_code, 0);
-  EXPECT_NE((expired.out + expired.err).find("expired"), std::string::npos) << expired.out << expired.err;
+  EXPECT_NE((expired.out + expired.err).find("expired"), std::string::npos)
+      << expired.out << expired.err;
 }
 
 }  // namespace

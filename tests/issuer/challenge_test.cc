@@ -65,9 +65,11 @@ TEST(ChallengeSealer, OpensWhatItSealed) {
 
 TEST(ChallengeSealer, HoldsTheLargestKeysThatMayEnrol) {
   Challenge challenge = Sample();
-  challenge.ek_public = challenge.ak_public = challenge.node_key_public = Bytes(tpm::PublicArea::kMaxSize, 1);
+  challenge.ek_public = challenge.ak_public = challenge.node_key_public =
+      Bytes(tpm::PublicArea::kMaxSize, 1);
   const Bytes sealed = Must(Sealer().Seal(challenge));
-  EXPECT_EQ(Must(Sealer().Open(sealed, At(1000))).node_key_public.size(), tpm::PublicArea::kMaxSize);
+  EXPECT_EQ(Must(Sealer().Open(sealed, At(1000))).node_key_public.size(),
+            tpm::PublicArea::kMaxSize);
 }
 
 TEST(ChallengeSealer, NeverSealsAlikeTwice) {
@@ -91,7 +93,8 @@ TEST(ChallengeSealer, RefusesABoxWithAnyByteChanged) {
 
 TEST(ChallengeSealer, RefusesABoxCutAtAnyByteOrWithATail) {
   const Bytes sealed = Must(Sealer().Seal(Sample()));
-  for (size_t size = 0; size < sealed.size(); ++size) ExpectNotOurs(Sealer().Open(ByteView(sealed).first(size), At(1000)));
+  for (size_t size = 0; size < sealed.size(); ++size)
+    ExpectNotOurs(Sealer().Open(ByteView(sealed).first(size), At(1000)));
   Bytes longer = sealed;
   longer.push_back(0);
   ExpectNotOurs(Sealer().Open(longer, At(1000)));

@@ -14,10 +14,10 @@ namespace {
 class Recorder {
  public:
   CommitQueue::RunBatch AsRunBatch() {
-    return [this](std::vector<QueuedChange> batch) {
+    return [this](const std::vector<QueuedChange>& batch) {
       if (sizes_.empty()) gate_.get_future().wait();
       sizes_.push_back(batch.size());
-      for (QueuedChange& queued : batch) queued.done(crypto::ChainHead{.seq = sizes_.size()});
+      for (const QueuedChange& queued : batch) queued.done(crypto::ChainHead{.seq = sizes_.size()});
     };
   }
   // The first batch waits for this, so that a test decides what waits behind it.
@@ -33,7 +33,7 @@ Result<void> Nothing(Transaction&) { return {}; }
 
 // Pushes a change that writes its number into `order`.
 void PushNumbered(CommitQueue& queue, std::vector<int>& order, int number) {
-  queue.Push({.change = Nothing, .done = [&order, number](Result<crypto::ChainHead> head) {
+  queue.Push({.change = Nothing, .done = [&order, number](const Result<crypto::ChainHead>& head) {
                 EXPECT_TRUE(head);
                 order.push_back(number);
               }});
@@ -86,8 +86,9 @@ TEST(CommitQueue, RefusesAtOnceWhenItIsFull) {
     recorder.OpenGate();
   }
   ASSERT_TRUE(refused);
-  EXPECT_EQ(refused->error().Name(), "store-busy");
-  EXPECT_EQ(refused->error().code, Code::kUnavailable);
+  const Error& error = refused.value().error();
+  EXPECT_EQ(error.Name(), "store-busy");
+  EXPECT_EQ(error.code, Code::kUnavailable);
   EXPECT_EQ(refused_on, std::this_thread::get_id());
 }
 
@@ -96,7 +97,7 @@ TEST(CommitQueue, TakesAChangeFromWithinDone) {
   recorder.OpenGate();
   std::promise<Result<crypto::ChainHead>> second;
   CommitQueue queue(recorder.AsRunBatch());
-  queue.Push({.change = Nothing, .done = [&](Result<crypto::ChainHead>) {
+  queue.Push({.change = Nothing, .done = [&](const Result<crypto::ChainHead>&) {
                 queue.Push({.change = Nothing, .done = [&](Result<crypto::ChainHead> head) {
                               second.set_value(std::move(head));
                             }});
@@ -111,7 +112,7 @@ TEST(CommitQueue, EndsThoughEachChangeIsFollowedByAnother) {
   recorder.OpenGate();
   std::string refusal;
   CommitQueue* pushed_to = nullptr;
-  Done again = [&](Result<crypto::ChainHead> head) {
+  Done again = [&](const Result<crypto::ChainHead>& head) {
     if (head) {
       pushed_to->Push({.change = Nothing, .done = again});
     } else {

@@ -1,9 +1,9 @@
 #include "issuer/config.h"
 
 #include <fstream>
+#include <sys/stat.h>
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include "crypto/certificate_builder.h"
 #include "tests/issuer/store_fixture.h"
@@ -18,10 +18,11 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-Result<IssuerConfig> Load(const std::string& toml, const std::vector<platform::Override>& command_line = {}) {
+Result<IssuerConfig> Load(const std::string& toml,
+                          const std::vector<platform::Override>& command_line = {}) {
   const ScratchDirectory directory;
   const std::string path = directory.path() + "/issuer.toml";
-  WriteText(path, toml);
+  Overwrite(path, toml);
   chmod(path.c_str(), 0600);
   return LoadIssuerConfig(path, command_line);
 }
@@ -113,19 +114,29 @@ enrolments_per_source = 3
 }
 
 TEST(IssuerConfig, LetsTheCommandLineDecideLast) {
-  const auto config = Must(Load("trust_domain = \"example.org\"\n[ca]\nnode_ttl = \"2h\"\n", {{.key = "ca.node_ttl", .text = "30m"}}));
+  const auto config = Must(Load("trust_domain = \"example.org\"\n[ca]\nnode_ttl = \"2h\"\n",
+                                {{.key = "ca.node_ttl", .text = "30m"}}));
   EXPECT_EQ(config.node_ttl, minutes(30));
 }
 
 TEST(IssuerConfig, RefusesWhatTheSchemaDoesNotAllow) {
-  EXPECT_NE(Refusal("[ca]\nintermediate_ttl = \"8d\"\n").find("ca.intermediate_ttl"), std::string::npos);
-  EXPECT_NE(Refusal("[attestation]\nchallenge_life = \"121s\"\n").find("attestation.challenge_life"), std::string::npos);
+  EXPECT_NE(Refusal("[ca]\nintermediate_ttl = \"8d\"\n").find("ca.intermediate_ttl"),
+            std::string::npos);
+  EXPECT_NE(
+      Refusal("[attestation]\nchallenge_life = \"121s\"\n").find("attestation.challenge_life"),
+      std::string::npos);
   EXPECT_NE(Refusal("[appraisal]\nbank = \"sha1\"\n").find("appraisal.bank"), std::string::npos);
-  EXPECT_NE(Refusal("[appraisal]\nrequired_pcrs = \"0-24\"\n").find("appraisal.required_pcrs"), std::string::npos);
-  EXPECT_NE(Refusal("[appraisal]\nrequired_pcrs = \"\"\n").find("appraisal.required_pcrs"), std::string::npos);
-  EXPECT_NE(Refusal("[admission]\nminimum_assurance = \"none\"\n").find("admission.minimum_assurance"), std::string::npos);
-  EXPECT_NE(Refusal("[limits]\nenrolments_per_second = 0\n").find("limits.enrolments_per_second"), std::string::npos);
-  EXPECT_NE(Refusal("[appraisal]\naccept_everything = true\n").find("accept_everything"), std::string::npos);
+  EXPECT_NE(Refusal("[appraisal]\nrequired_pcrs = \"0-24\"\n").find("appraisal.required_pcrs"),
+            std::string::npos);
+  EXPECT_NE(Refusal("[appraisal]\nrequired_pcrs = \"\"\n").find("appraisal.required_pcrs"),
+            std::string::npos);
+  EXPECT_NE(
+      Refusal("[admission]\nminimum_assurance = \"none\"\n").find("admission.minimum_assurance"),
+      std::string::npos);
+  EXPECT_NE(Refusal("[limits]\nenrolments_per_second = 0\n").find("limits.enrolments_per_second"),
+            std::string::npos);
+  EXPECT_NE(Refusal("[appraisal]\naccept_everything = true\n").find("accept_everything"),
+            std::string::npos);
 }
 
 TEST(IssuerConfig, RefusesAFileThatIsNotThere) {
@@ -138,16 +149,19 @@ TEST(IssuerConfig, RefusesAFileThatIsNotThere) {
 
 crypto::Certificate Root(const std::string& name) {
   const auto key = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP256));
-  return Must(crypto::SignCertificate(
-      {.serial = crypto::RandomSerial(), .common_name = name, .not_before = At(0), .not_after = At(1'000'000), .ca = true},
-      key.public_key(), nullptr, key));
+  return Must(crypto::SignCertificate({.serial = crypto::RandomSerial(),
+                                       .common_name = name,
+                                       .not_before = At(0),
+                                       .not_after = At(1'000'000),
+                                       .ca = true},
+                                      key.public_key(), nullptr, key));
 }
 
 TEST(VendorRoots, AreAllCertificatesOfTheDirectory) {
   const ScratchDirectory directory;
-  WriteText(directory.path() + "/two.pem", Root("one").ToPem() + Root("two").ToPem());
-  WriteText(directory.path() + "/three.crt", Root("three").ToPem());
-  WriteText(directory.path() + "/README", "not a certificate");
+  Overwrite(directory.path() + "/two.pem", Root("one").ToPem() + Root("two").ToPem());
+  Overwrite(directory.path() + "/three.crt", Root("three").ToPem());
+  Overwrite(directory.path() + "/README", "not a certificate");
   EXPECT_EQ(Must(issuer::LoadRoots(directory.path())).size(), 3U);
 }
 
@@ -158,8 +172,9 @@ TEST(VendorRoots, AreNoneWithoutADirectory) {
 
 TEST(VendorRoots, NameTheFileThatDoesNotParse) {
   const ScratchDirectory directory;
-  WriteText(directory.path() + "/good.pem", Root("one").ToPem());
-  WriteText(directory.path() + "/bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  Overwrite(directory.path() + "/good.pem", Root("one").ToPem());
+  Overwrite(directory.path() + "/bad.pem",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
   const auto roots = issuer::LoadRoots(directory.path());
   ASSERT_FALSE(roots);
   EXPECT_NE(roots.error().text.find("bad.pem"), std::string::npos) << roots.error().text;
@@ -167,7 +182,7 @@ TEST(VendorRoots, NameTheFileThatDoesNotParse) {
 
 TEST(VendorRoots, AreNotReadFromAFile) {
   const ScratchDirectory directory;
-  WriteText(directory.path() + "/roots.pem", Root("one").ToPem());
+  Overwrite(directory.path() + "/roots.pem", Root("one").ToPem());
   const auto roots = issuer::LoadRoots(directory.path() + "/roots.pem");
   ASSERT_FALSE(roots);
   EXPECT_EQ(roots.error().Name(), "vendor-roots-unreadable");

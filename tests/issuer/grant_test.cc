@@ -34,14 +34,16 @@ attest::Subject SubjectOf(const Host& host) {
           .node_key = host.tpm().node_key().area};
 }
 
-attest::Verdict Enrolled(Host& host, const attest::AppraisalPolicy& policy = {}, ByteView nonce = Bytes(32, 1)) {
+attest::Verdict Enrolled(Host& host, const attest::AppraisalPolicy& policy = {},
+                         ByteView nonce = Bytes(32, 1)) {
   const Bytes secret(32, 2);
   node::StartEnrolmentResponse started;
   started.set_nonce(attest::ToField(Bytes(32, 1)));
   started.set_node_id(host.id());
   *started.mutable_selection() = attest::EncodeSelection({crypto::HashAlg::kSha256, 0xffff});
   const auto request = host.FinishWith(secret, started);
-  return attest::AppraiseEnrolment(SubjectOf(host), {.nonce = ToBytes(nonce), .activation_secret = secret},
+  return attest::AppraiseEnrolment(SubjectOf(host),
+                                   {.nonce = ToBytes(nonce), .activation_secret = secret},
                                    Must(attest::DecodeCertification(request.node_key())),
                                    Must(attest::DecodeEvidence(request.evidence())), {}, policy);
 }
@@ -122,10 +124,14 @@ class GrantTest : public testing::Test {
   GrantTest() { Must(issuer.inventory->Allow(host.id(), {}, "uid 0")); }
 
   issuer::NodeCertificateRequest Request(Time evidence, Time now) const {
-    return {.node = host.id(), .key = host.tpm().node_key().area.key(), .evidence_time = evidence, .now = now};
+    return {.node = host.id(),
+            .key = host.tpm().node_key().area.key(),
+            .evidence_time = evidence,
+            .now = now};
   }
   Result<Grant> ForNode(Time evidence, Time now) {
-    return Grant::ForNode(Decision::After(Enrolled(host)), Request(evidence, now), *issuer.authority);
+    return Grant::ForNode(Decision::After(Enrolled(host)), Request(evidence, now),
+                          *issuer.authority);
   }
   void Commit(const Grant& grant) const {
     Must(issuer.store->CommitAndWait([&](issuer::Transaction& transaction) -> Result<void> {
@@ -188,7 +194,8 @@ TEST_F(GrantTest, EndsNoLaterThanItsIntermediate) {
 }
 
 TEST_F(GrantTest, HasASerialOfItsOwn) {
-  EXPECT_NE(Must(ForNode(At(0), At(0))).record().serial, Must(ForNode(At(0), At(0))).record().serial);
+  EXPECT_NE(Must(ForNode(At(0), At(0))).record().serial,
+            Must(ForNode(At(0), At(0))).record().serial);
 }
 
 // --- Recorded grants ---
@@ -199,9 +206,11 @@ std::string Recalled(const Result<RecordedGrant>& recalled) {
 
 TEST_F(GrantTest, IsNotRecalledBeforeItIsRecorded) {
   const Grant grant = Must(ForNode(At(0), At(0)));
-  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, grant.tbs())), "grant-not-recorded");
+  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, grant.tbs())),
+            "grant-not-recorded");
   Commit(grant);
-  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, grant.tbs())), "recalled");
+  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, grant.tbs())),
+            "recalled");
 }
 
 TEST_F(GrantTest, IsNotRecalledForOtherBytes) {
@@ -209,26 +218,44 @@ TEST_F(GrantTest, IsNotRecalledForOtherBytes) {
   Commit(grant);
   Bytes other = grant.tbs();
   other.back() ^= 1;
-  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, other)), "grant-void");
-  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, {})), "grant-void");
+  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, other)),
+            "grant-void");
+  EXPECT_EQ(Recalled(RecordedGrant::Recall(*issuer.store, grant.record().serial, {})),
+            "grant-void");
 }
 
 // A store that knows one credential.
 class OneCredential final : public issuer::Store {
  public:
   explicit OneCredential(CredentialRecord record) : view_(std::move(record)) {}
-  Result<void> Read(const std::function<Result<void>(issuer::View&)>& read) override { return read(view_); }
-  void Commit(issuer::Change, issuer::Done done) override { done(Fail(Code::kUnavailable, "read only")); }
+  Result<void> Read(const std::function<Result<void>(issuer::View&)>& read) override {
+    return read(view_);
+  }
+  void Commit(issuer::Change, issuer::Done done) override {
+    done(Fail(Code::kUnavailable, "read only"));
+  }
 
  private:
   struct OneView final : issuer::View {
     explicit OneView(CredentialRecord only) : record(std::move(only)) {}
-    Result<std::optional<issuer::NodeRecord>> FindNode(const issuer::NodeId&) override { return std::optional<issuer::NodeRecord>(); }
-    Result<std::optional<issuer::NodeRecord>> FindNodeByEk(const std::string&) override { return std::optional<issuer::NodeRecord>(); }
-    Result<std::vector<issuer::NodeRecord>> ListNodes(const issuer::NodeId&, size_t) override { return std::vector<issuer::NodeRecord>(); }
-    Result<std::vector<issuer::ReferencePcr>> ListReferences(const std::string&) override { return std::vector<issuer::ReferencePcr>(); }
-    Result<std::optional<CredentialRecord>> FindCredential(ByteView) override { return std::optional(record); }
-    Result<std::vector<CredentialRecord>> ListCredentials(const issuer::NodeId&, size_t) override { return std::vector{record}; }
+    Result<std::optional<issuer::NodeRecord>> FindNode(const issuer::NodeId&) override {
+      return std::optional<issuer::NodeRecord>();
+    }
+    Result<std::optional<issuer::NodeRecord>> FindNodeByEk(const std::string&) override {
+      return std::optional<issuer::NodeRecord>();
+    }
+    Result<std::vector<issuer::NodeRecord>> ListNodes(const issuer::NodeId&, size_t) override {
+      return std::vector<issuer::NodeRecord>();
+    }
+    Result<std::vector<issuer::ReferencePcr>> ListReferences(const std::string&) override {
+      return std::vector<issuer::ReferencePcr>();
+    }
+    Result<std::optional<CredentialRecord>> FindCredential(ByteView) override {
+      return std::optional(record);
+    }
+    Result<std::vector<CredentialRecord>> ListCredentials(const issuer::NodeId&, size_t) override {
+      return std::vector{record};
+    }
     Result<bool> HasLog(ByteView) override { return false; }
     Result<std::optional<Bytes>> FindLog(ByteView) override { return std::optional<Bytes>(); }
     Result<crypto::ChainHead> AuditHead() override { return crypto::ChainHead(); }

@@ -1,5 +1,5 @@
-// A store whose commits can be kept back and let go in a chosen order, or made to fail: what a test of two requests at
-// once needs instead of luck.
+// A store whose commits can be kept back and let go in a chosen order, or made to fail: what a test
+// of two requests at once needs instead of luck.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,9 @@ class HeldStore final : public issuer::Store {
  public:
   explicit HeldStore(issuer::Store& inner) : inner_(inner) {}
 
-  Result<void> Read(const std::function<Result<void>(issuer::View&)>& read) override { return inner_.Read(read); }
+  Result<void> Read(const std::function<Result<void>(issuer::View&)>& read) override {
+    return inner_.Read(read);
+  }
 
   void Commit(issuer::Change change, issuer::Done done) override {
     if (failure_) return done(std::unexpected(*failure_));
@@ -28,7 +30,8 @@ class HeldStore final : public issuer::Store {
   // Lets them go, in the order in which they came.
   void Release() {
     holding_ = false;
-    for (auto& [change, done] : std::exchange(held_, {})) inner_.Commit(std::move(change), std::move(done));
+    for (auto& [change, done] : std::exchange(held_, {}))
+      inner_.Commit(std::move(change), std::move(done));
   }
   // From now on every commit fails with this error; with none they work again.
   void Fail(std::optional<Error> error) { failure_ = std::move(error); }

@@ -11,7 +11,9 @@ constexpr crypto::HashAlg kBank = crypto::HashAlg::kSha256;
 constexpr uint64_t kQuoteTakes = 1000;  // milliseconds of the TPM's clock
 
 // What firmware and kernel leave behind: the same in every boot of every host.
-Bytes BootValue(uint8_t pcr) { return crypto::Digest(kBank, {AsBytes("measured at boot"), ByteView(&pcr, 1)}); }
+Bytes BootValue(uint8_t pcr) {
+  return crypto::Digest(kBank, {AsBytes("measured at boot"), ByteView(&pcr, 1)});
+}
 
 tpm::PcrBank Selected(const tpm::PcrBank& registers, tpm::PcrMask mask) {
   tpm::PcrBank bank{.alg = registers.alg};
@@ -28,6 +30,7 @@ Host::Host(const SoftwareTpmOptions& options)
       ima_list(ToBytes("boot_aggregate init sshd ")),
       options_(options),
       tpm_(std::make_unique<SoftwareTpm>(options)),
+      node_id_(id()),
       boot_log_digest_(crypto::Digest(crypto::HashAlg::kSha256, boot_log)) {
   Boot();
 }
@@ -36,7 +39,8 @@ std::string Host::id() const { return ToHex(tpm_->ek().area.key().spki_sha256())
 
 void Host::Boot() {
   registers = {.alg = kBank};
-  for (uint8_t pcr = 0; pcr < 16; ++pcr) registers.values[pcr] = pcr < 12 ? BootValue(pcr) : Bytes(32);
+  for (uint8_t pcr = 0; pcr < 16; ++pcr)
+    registers.values[pcr] = pcr < 12 ? BootValue(pcr) : Bytes(32);
   ledger.clear();
   Claim();
 }
@@ -44,7 +48,8 @@ void Host::Boot() {
 // As the agent's first act in a boot. A register in use before is recorded as it was found.
 void Host::Claim() {
   const tpm::Name& ak = tpm_->ak().area.name();
-  attest::LedgerRecord record{.pcr = ledger_pcr, .digests = attest::ClaimDigests(ak, {kBank}), .claim = {.ak_name = ak}};
+  attest::LedgerRecord record{
+      .pcr = ledger_pcr, .digests = attest::ClaimDigests(ak, {kBank}), .claim = {.ak_name = ak}};
   Bytes& value = registers.values[ledger_pcr];
   if (value != Bytes(32)) record.claim.first_look = attest::EncodeFirstLook({{kBank, value}});
   value = tpm::ExtendPcr(kBank, value, record.digests.front().digest);
@@ -65,7 +70,8 @@ void Host::LoseState() {
 }
 
 void Host::Extend(uint8_t pcr) {
-  registers.values[pcr] = tpm::ExtendPcr(kBank, registers.values[pcr], crypto::Sha256(AsBytes("something else")));
+  registers.values[pcr] =
+      tpm::ExtendPcr(kBank, registers.values[pcr], crypto::Sha256(AsBytes("something else")));
 }
 
 attest::BindingContext Host::Binding(ByteView nonce) const {
@@ -82,38 +88,45 @@ node::StartEnrolmentRequest Host::Start() const {
   auto* key = request.add_endorsement_keys();
   key->set_public_(attest::ToField(tpm_->ek().area.tpm2b()));
   key->set_certificate(attest::ToField(ek_certificate));
-  for (const Bytes& certificate : ek_chain) request.add_certificate_chain(attest::ToField(certificate));
+  for (const Bytes& certificate : ek_chain)
+    request.add_certificate_chain(attest::ToField(certificate));
   request.set_ak_public(attest::ToField(tpm_->ak().area.tpm2b()));
   request.set_node_key_public(attest::ToField(tpm_->node_key().area.tpm2b()));
   return request;
 }
 
 Result<crypto::Secret> Host::Activate(const node::StartEnrolmentResponse& started) const {
-  return tpm_->ActivateCredential({.id_object = attest::FromField(started.credential_blob()),
-                                   .encrypted_secret = attest::FromField(started.encrypted_secret())});
+  return tpm_->ActivateCredential(
+      {.id_object = attest::FromField(started.credential_blob()),
+       .encrypted_secret = attest::FromField(started.encrypted_secret())});
 }
 
-Result<node::FinishEnrolmentRequest> Host::Finish(const node::StartEnrolmentResponse& started, const HostChanges& changes) {
+Result<node::FinishEnrolmentRequest> Host::Finish(const node::StartEnrolmentResponse& started,
+                                                  const HostChanges& changes) {
   ASSIGN_OR_RETURN(const crypto::Secret secret, Activate(started), "activate the credential");
   return FinishWith(secret.Reveal(), started, changes);
 }
 
-node::FinishEnrolmentRequest Host::FinishWith(ByteView secret, const node::StartEnrolmentResponse& started,
+node::FinishEnrolmentRequest Host::FinishWith(ByteView secret,
+                                              const node::StartEnrolmentResponse& started,
                                               const HostChanges& changes) {
   node_id_ = started.node_id();
   const Bytes nonce = attest::FromField(started.nonce());
   attest::BindingContext binding = Binding(nonce);
   binding.activation_secret = secret;
   if (changes.binding) changes.binding(binding);
-  const SignedAttestation certified = tpm_->Certify(attest::Bind(attest::Purpose::kEnrolCertify, binding), changes.certify);
-  attest::Evidence evidence = Quote(started.selection(), attest::Purpose::kEnrolQuote, binding, changes);
+  const SignedAttestation certified =
+      tpm_->Certify(attest::Bind(attest::Purpose::kEnrolCertify, binding), changes.certify);
+  attest::Evidence evidence =
+      Quote(started.selection(), attest::Purpose::kEnrolQuote, binding, changes);
   evidence.boot_log = boot_log;
   evidence.ledger = attest::EncodeLedger(ledger);
   evidence.ima_chunk = ima_list;
   node::FinishEnrolmentRequest request;
   request.set_sealed_state(started.sealed_state());
   request.set_activation_secret(attest::ToField(secret));
-  *request.mutable_node_key() = attest::EncodeCertification({.attest = certified.attest, .signature = certified.signature});
+  *request.mutable_node_key() =
+      attest::EncodeCertification({.attest = certified.attest, .signature = certified.signature});
   *request.mutable_evidence() = attest::EncodeEvidence(evidence);
   if (changes.finish) changes.finish(request);
   return request;
@@ -123,9 +136,11 @@ node::AttestRequest Host::Attest(const HostChanges& changes) {
   const Bytes nonce = attest::FromField(next.nonce());
   attest::BindingContext binding = Binding(nonce);
   if (changes.binding) changes.binding(binding);
-  attest::Evidence evidence = Quote(next.selection(), attest::Purpose::kAttestQuote, binding, changes);
+  attest::Evidence evidence =
+      Quote(next.selection(), attest::Purpose::kAttestQuote, binding, changes);
   evidence.ima_offset = next.ima_offset();
-  evidence.ima_chunk = Bytes(ima_list.begin() + static_cast<ptrdiff_t>(next.ima_offset()), ima_list.end());
+  evidence.ima_chunk =
+      Bytes(ima_list.begin() + static_cast<ptrdiff_t>(next.ima_offset()), ima_list.end());
   node::AttestRequest request;
   request.set_nonce(next.nonce());
   *request.mutable_evidence() = attest::EncodeEvidence(evidence);
@@ -133,8 +148,8 @@ node::AttestRequest Host::Attest(const HostChanges& changes) {
   return request;
 }
 
-attest::Evidence Host::Quote(const node::PcrSelection& selection, attest::Purpose purpose, const attest::BindingContext& binding,
-                             const HostChanges& changes) {
+attest::Evidence Host::Quote(const node::PcrSelection& selection, attest::Purpose purpose,
+                             const attest::BindingContext& binding, const HostChanges& changes) {
   tpm_->clock.clock += kQuoteTakes;
   const auto qualifying = attest::Bind(changes.purpose.value_or(purpose), binding);
   const tpm::BankSelection wanted = Must(attest::DecodeSelection(selection));

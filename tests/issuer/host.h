@@ -1,5 +1,6 @@
-// A host at the issuer's door: a software TPM, registers, a ledger, logs, and the agent's part of the protocol. Every
-// message can be changed on its way, every signed structure before it is signed.
+// A host at the issuer's door: a software TPM, registers, a ledger, logs, and the agent's part of
+// the protocol. Every message can be changed on its way, every signed structure before it is
+// signed.
 #pragma once
 
 #include <functional>
@@ -38,18 +39,22 @@ class Host {
  public:
   explicit Host(const SoftwareTpmOptions& options = {});
 
-  // SHA-256 of the EK's SubjectPublicKeyInfo, hex: what an operator puts into the inventory, and the node's id.
+  // SHA-256 of the EK's SubjectPublicKeyInfo, hex: what an operator puts into the inventory, and
+  // the node's id.
   std::string id() const;
   const SoftwareTpm& tpm() const { return *tpm_; }
   SoftwareTpm& tpm() { return *tpm_; }
 
-  // Each in the place that it has in the protocol. `started` and the next step come from the issuer.
+  // Each in the place that it has in the protocol. `started` and the next step come from the
+  // issuer.
   node::StartEnrolmentRequest Start() const;
   Result<crypto::Secret> Activate(const node::StartEnrolmentResponse& started) const;
   // kUntrusted when the credential is not for this TPM.
-  Result<node::FinishEnrolmentRequest> Finish(const node::StartEnrolmentResponse& started, const HostChanges& changes = {});
+  Result<node::FinishEnrolmentRequest> Finish(const node::StartEnrolmentResponse& started,
+                                              const HostChanges& changes = {});
   // The same with a secret that was not recovered by this TPM.
-  node::FinishEnrolmentRequest FinishWith(ByteView secret, const node::StartEnrolmentResponse& started,
+  node::FinishEnrolmentRequest FinishWith(ByteView secret,
+                                          const node::StartEnrolmentResponse& started,
                                           const HostChanges& changes = {});
   node::AttestRequest Attest(const HostChanges& changes = {});
 
@@ -80,13 +85,13 @@ class Host {
   void Boot();
   void Claim();
   attest::BindingContext Binding(ByteView nonce) const;
-  attest::Evidence Quote(const node::PcrSelection& selection, attest::Purpose purpose, const attest::BindingContext& binding,
-                         const HostChanges& changes);
+  attest::Evidence Quote(const node::PcrSelection& selection, attest::Purpose purpose,
+                         const attest::BindingContext& binding, const HostChanges& changes);
   void TakeIdentity(const node::NodeIdentity& identity);
 
   SoftwareTpmOptions options_;
   std::unique_ptr<SoftwareTpm> tpm_;
-  std::string node_id_;          // as the issuer said
+  std::string node_id_;  // as the issuer said
   std::string trust_domain_ = "example.org";
   Bytes boot_log_digest_;
 };

@@ -14,7 +14,8 @@ using issuer::Standing;
 
 class InventoryTest : public testing::Test {
  protected:
-  issuer::ChangedNode Allow(const std::string& id, const std::map<std::string, std::string>& labels = {}) const {
+  issuer::ChangedNode Allow(const std::string& id,
+                            const std::map<std::string, std::string>& labels = {}) const {
     return Must(issuer.inventory->Allow(id, labels, "uid 7"));
   }
   std::string NotFound(const std::string& name) const {
@@ -59,11 +60,13 @@ TEST_F(InventoryTest, AllowsAnEndorsementKeyOnce) {
 TEST_F(InventoryTest, ReplacesTheLabelsWithTheGivenOnes) {
   Allow(SampleNodeId(1), {{"group", "edge"}});
   EXPECT_TRUE(Allow(SampleNodeId(1), {{"owner", "web"}}).changed);
-  EXPECT_EQ(Must(issuer.inventory->Find(SampleNodeId(1))).labels, (std::map<std::string, std::string>{{"owner", "web"}}));
+  EXPECT_EQ(Must(issuer.inventory->Find(SampleNodeId(1))).labels,
+            (std::map<std::string, std::string>{{"owner", "web"}}));
 }
 
 TEST_F(InventoryTest, RefusesWhatIsNoHashOfAKey) {
-  for (const std::string& hash : {std::string(), std::string(63, 'a'), std::string(65, 'a'), std::string(64, 'A'), std::string(64, 'g')}) {
+  for (const std::string& hash : {std::string(), std::string(63, 'a'), std::string(65, 'a'),
+                                  std::string(64, 'A'), std::string(64, 'g')}) {
     const auto allowed = issuer.inventory->Allow(hash, {}, "uid 0");
     ASSERT_FALSE(allowed) << hash;
     EXPECT_EQ(allowed.error().Name(), "ek-hash-invalid");
@@ -71,7 +74,8 @@ TEST_F(InventoryTest, RefusesWhatIsNoHashOfAKey) {
 }
 
 TEST_F(InventoryTest, RefusesLabelsBeyondTheLimits) {
-  const auto allowed = issuer.inventory->Allow(SampleNodeId(1), {{std::string(65, 'x'), ""}}, "uid 0");
+  const auto allowed =
+      issuer.inventory->Allow(SampleNodeId(1), {{std::string(65, 'x'), ""}}, "uid 0");
   ASSERT_FALSE(allowed);
   EXPECT_EQ(allowed.error().code, Code::kInvalidArgument);
   EXPECT_EQ(NotFound(SampleNodeId(1)), "node-not-found");
@@ -104,8 +108,9 @@ TEST_F(InventoryTest, CannotRemoveWhatIsNotThere) {
 TEST_F(InventoryTest, FindsANodeByIdSpiffeIdAndPrefix) {
   const std::string id = "0123456789abcdef" + std::string(48, '0');
   Allow(id);
-  for (const std::string& name : {id, "spiffe://example.org/node/" + id, std::string("01234567"), id.substr(0, 63),
-                                  std::string("spiffe://example.org/node/01234567")}) {
+  for (const std::string& name :
+       {id, "spiffe://example.org/node/" + id, std::string("01234567"), id.substr(0, 63),
+        std::string("spiffe://example.org/node/01234567")}) {
     EXPECT_EQ(Must(issuer.inventory->Find(name)).id, id) << name;
   }
 }
@@ -113,8 +118,10 @@ TEST_F(InventoryTest, FindsANodeByIdSpiffeIdAndPrefix) {
 TEST_F(InventoryTest, FindsNothingByLessOrOther) {
   const std::string id = "0123456789abcdef" + std::string(48, '0');
   Allow(id);
-  for (const std::string& name : {std::string(), std::string("0123456"), std::string("12345678"), id + "0", std::string("0123456X"),
-                                  std::string("012345678"), "spiffe://example.com/node/" + id, std::string("%"), std::string("01234567%")}) {
+  for (const std::string& name :
+       {std::string(), std::string("0123456"), std::string("12345678"), id + "0",
+        std::string("0123456X"), std::string("012345678"), "spiffe://example.com/node/" + id,
+        std::string("%"), std::string("01234567%")}) {
     EXPECT_EQ(NotFound(name), name == "012345678" ? "found" : "node-not-found") << name;
   }
 }
@@ -203,7 +210,10 @@ TEST_F(InventoryTest, LeavesOutNoBootRegisterThatAHostCallsItsLedger) {
   issuer.config.appraisal.require_references = true;
   Host host;
   Allow(host.id());
-  EXPECT_EQ(Answer(issuer.Enrol(host, {.finish = [](node::FinishEnrolmentRequest& request) { request.mutable_evidence()->set_ledger_pcr(7); }})),
+  EXPECT_EQ(Answer(issuer.Enrol(host, {.finish =
+                                           [](node::FinishEnrolmentRequest& request) {
+                                             request.mutable_evidence()->set_ledger_pcr(7);
+                                           }})),
             "NODE_REFUSED ledger-register,references-absent");
   Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 0"));
   tpm::PcrMask mask = 0;

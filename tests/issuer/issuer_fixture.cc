@@ -20,7 +20,8 @@ using std::chrono::seconds;
 template <class Response>
 std::pair<std::future<Result<Response>>, issuer::Reply<Response>> Awaited() {
   const auto promise = std::make_shared<std::promise<Result<Response>>>();
-  return {promise->get_future(), [promise](Result<Response> result) { promise->set_value(std::move(result)); }};
+  return {promise->get_future(),
+          [promise](Result<Response> result) { promise->set_value(std::move(result)); }};
 }
 
 template <class Response>
@@ -30,7 +31,8 @@ std::string AnswerOf(const Result<Response>& result) {
 
 void FreeDer(unsigned char* der) { OPENSSL_free(der); }
 
-issuer::AuthorityOptions AuthorityOptionsOf(const issuer::IssuerConfig& config, const std::string& directory) {
+issuer::AuthorityOptions AuthorityOptionsOf(const issuer::IssuerConfig& config,
+                                            const std::string& directory) {
   return {.directory = directory + "/ca",
           .trust_domain = config.trust_domain,
           .node_ttl = config.node_ttl,
@@ -58,7 +60,8 @@ IssuerRig::IssuerRig(const AdjustConfig& adjust) : config(DefaultIssuerConfig())
   const issuer::AuthorityOptions options = AuthorityOptionsOf(config, directory.path());
   Must(issuer::Authority::Initialise(options, now));
   authority = Must(issuer::Authority::Open(options, now));
-  sealer = std::make_unique<issuer::ChallengeSealer>(Must(authority->OpenChallengeKey()), config.trust_domain);
+  sealer = std::make_unique<issuer::ChallengeSealer>(Must(authority->OpenChallengeKey()),
+                                                     config.trust_domain);
   auto audit = Must(issuer::AuditLog::Open(audit_path(), Must(authority->OpenAuditKey())));
   database = Must(issuer::OpenSqliteStore({.path = directory.path() + "/issuer.db",
                                            .trust_domain = config.trust_domain,
@@ -76,36 +79,42 @@ IssuerRig::IssuerRig(const AdjustConfig& adjust) : config(DefaultIssuerConfig())
 
 IssuerRig::~IssuerRig() = default;
 
-Result<node::StartEnrolmentResponse> IssuerRig::Start(const node::StartEnrolmentRequest& request) const {
+Result<node::StartEnrolmentResponse> IssuerRig::Start(
+    const node::StartEnrolmentRequest& request) const {
   return issuer::Enroller(*context).Start(request);
 }
 
-std::future<Result<node::FinishEnrolmentResponse>> IssuerRig::FinishLater(const node::FinishEnrolmentRequest& request) const {
+std::future<Result<node::FinishEnrolmentResponse>> IssuerRig::FinishLater(
+    const node::FinishEnrolmentRequest& request) const {
   auto [answer, reply] = Awaited<node::FinishEnrolmentResponse>();
   issuer::Enroller(*context).Finish(request, std::move(reply));
   return std::move(answer);
 }
 
-Result<node::FinishEnrolmentResponse> IssuerRig::Finish(const node::FinishEnrolmentRequest& request) const {
+Result<node::FinishEnrolmentResponse> IssuerRig::Finish(
+    const node::FinishEnrolmentRequest& request) const {
   return FinishLater(request).get();
 }
 
-std::future<Result<node::AttestResponse>> IssuerRig::AttestLater(const crypto::Certificate& peer,
-                                                                 const node::AttestRequest& request) const {
+std::future<Result<node::AttestResponse>> IssuerRig::AttestLater(
+    const crypto::Certificate& peer, const node::AttestRequest& request) const {
   auto [answer, reply] = Awaited<node::AttestResponse>();
   issuer::Attestation(*context).Attest({.certificate = peer}, request, std::move(reply));
   return std::move(answer);
 }
 
-Result<node::AttestResponse> IssuerRig::Attest(const crypto::Certificate& peer, const node::AttestRequest& request) const {
+Result<node::AttestResponse> IssuerRig::Attest(const crypto::Certificate& peer,
+                                               const node::AttestRequest& request) const {
   return AttestLater(peer, request).get();
 }
 
-Result<node::FinishEnrolmentResponse> IssuerRig::Enrol(Host& host, const HostChanges& changes) const {
+Result<node::FinishEnrolmentResponse> IssuerRig::Enrol(Host& host,
+                                                       const HostChanges& changes) const {
   node::StartEnrolmentRequest request = host.Start();
   if (changes.start) changes.start(request);
   ASSIGN_OR_RETURN(const node::StartEnrolmentResponse started, Start(request), "start");
-  ASSIGN_OR_RETURN(const node::FinishEnrolmentRequest finish, host.Finish(started, changes), "host");
+  ASSIGN_OR_RETURN(const node::FinishEnrolmentRequest finish, host.Finish(started, changes),
+                   "host");
   auto finished = Finish(finish);
   if (finished) host.Take(*finished);
   return finished;
@@ -123,7 +132,9 @@ void IssuerRig::Admit(Host& host, const std::map<std::string, std::string>& labe
   if (answer != "ACCEPTED") throw std::runtime_error("the host is refused: " + answer);
 }
 
-issuer::NodeRecord IssuerRig::Record(const Host& host) const { return Must(inventory->Find(host.id())); }
+issuer::NodeRecord IssuerRig::Record(const Host& host) const {
+  return Must(inventory->Find(host.id()));
+}
 
 std::vector<issuer::CredentialRecord> IssuerRig::Credentials(const Host& host) const {
   std::vector<issuer::CredentialRecord> credentials;
@@ -157,7 +168,8 @@ std::vector<std::string> IssuerRig::AuditEvents() const {
 
 std::string Answer(const lodekey::verdict::v1::Verdict& verdict) {
   std::string text = lodekey::verdict::v1::Verdict::Outcome_Name(verdict.outcome());
-  for (int i = 0; i < verdict.failed_size(); ++i) text += (i == 0 ? " " : ",") + verdict.failed(i).code();
+  for (int i = 0; i < verdict.failed_size(); ++i)
+    text += (i == 0 ? " " : ",") + verdict.failed(i).code();
   return text;
 }
 

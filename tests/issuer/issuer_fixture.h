@@ -1,5 +1,5 @@
-// An issuer without its network: authorities, database and audit log in a directory that goes away, and a clock that
-// stands until it is set.
+// An issuer without its network: authorities, database and audit log in a directory that goes away,
+// and a clock that stands until it is set.
 #pragma once
 
 #include <functional>
@@ -33,9 +33,11 @@ class IssuerRig {
 
   Result<node::StartEnrolmentResponse> Start(const node::StartEnrolmentRequest& request) const;
   Result<node::FinishEnrolmentResponse> Finish(const node::FinishEnrolmentRequest& request) const;
-  Result<node::AttestResponse> Attest(const crypto::Certificate& peer, const node::AttestRequest& request) const;
+  Result<node::AttestResponse> Attest(const crypto::Certificate& peer,
+                                      const node::AttestRequest& request) const;
   // Without waiting: the answer comes when the store commits.
-  std::future<Result<node::FinishEnrolmentResponse>> FinishLater(const node::FinishEnrolmentRequest& request) const;
+  std::future<Result<node::FinishEnrolmentResponse>> FinishLater(
+      const node::FinishEnrolmentRequest& request) const;
   std::future<Result<node::AttestResponse>> AttestLater(const crypto::Certificate& peer,
                                                         const node::AttestRequest& request) const;
 
@@ -48,7 +50,8 @@ class IssuerRig {
   void Pass(Duration duration) { now += duration; }
   issuer::NodeRecord Record(const Host& host) const;
   std::vector<issuer::CredentialRecord> Credentials(const Host& host) const;
-  // The records of the audit log, whose chain and signatures are verified; fails the test when they are not good.
+  // The records of the audit log, whose chain and signatures are verified; fails the test when they
+  // are not good.
   std::vector<nlohmann::json> AuditRecords() const;
   std::vector<std::string> AuditEvents() const;
 
@@ -66,11 +69,13 @@ class IssuerRig {
   std::string audit_path() const { return directory.path() + "/audit.jsonl"; }
 };
 
-// What came back, on one line: "ACCEPTED", "NODE_REFUSED pcr-not-approved,pcr-not-approved", or the name of an error.
+// What came back, on one line: "ACCEPTED", "NODE_REFUSED pcr-not-approved,pcr-not-approved", or the
+// name of an error.
 std::string Answer(const Result<node::FinishEnrolmentResponse>& result);
 std::string Answer(const Result<node::AttestResponse>& result);
 std::string Answer(const lodekey::verdict::v1::Verdict& verdict);
-std::string Answer(const Result<node::StartEnrolmentResponse>& result);  // "STARTED", or the name of an error
+std::string Answer(
+    const Result<node::StartEnrolmentResponse>& result);  // "STARTED", or the name of an error
 
 // The to-be-signed bytes of a certificate.
 Bytes TbsOf(const crypto::Certificate& certificate);

@@ -48,7 +48,8 @@ TEST(RateLimit, KeepsSourcesApart) {
 TEST(RateLimit, BoundsAllSourcesTogether) {
   RateLimit limit(12, 5);
   size_t allowed = 0;
-  for (int source = 0; source < 10; ++source) allowed += CountAllowed(limit, std::to_string(source), 5, kNow);
+  for (int source = 0; source < 10; ++source)
+    allowed += CountAllowed(limit, std::to_string(source), 5, kNow);
   EXPECT_EQ(allowed, 12U);
 }
 
@@ -63,7 +64,8 @@ TEST(RateLimit, GivesNothingForAClockThatGoesBack) {
 TEST(RateLimit, SharesTheTotalWhenTheTableOfSourcesIsFull) {
   constexpr uint32_t kTotal = 100'000;
   RateLimit limit(kTotal, 2);
-  for (size_t i = 0; i < RateLimit::kMaxSources; ++i) ASSERT_TRUE(limit.Allow(std::to_string(i), kNow));
+  for (size_t i = 0; i < RateLimit::kMaxSources; ++i)
+    ASSERT_TRUE(limit.Allow(std::to_string(i), kNow));
   // Known sources keep their limit; new ones have none of their own.
   EXPECT_EQ(CountAllowed(limit, "0", 10, kNow), 1U);
   EXPECT_EQ(CountAllowed(limit, "new", 10, kNow), 10U);
@@ -71,7 +73,8 @@ TEST(RateLimit, SharesTheTotalWhenTheTableOfSourcesIsFull) {
 
 TEST(RateLimit, ForgetsSourcesThatHaveBeenQuiet) {
   RateLimit limit(100'000, 2);
-  for (size_t i = 0; i < RateLimit::kMaxSources; ++i) ASSERT_TRUE(limit.Allow(std::to_string(i), kNow));
+  for (size_t i = 0; i < RateLimit::kMaxSources; ++i)
+    ASSERT_TRUE(limit.Allow(std::to_string(i), kNow));
   EXPECT_EQ(CountAllowed(limit, "new", 10, kNow + seconds(1)), 2U);
 }
 
@@ -80,7 +83,8 @@ TEST(RateLimit, CountsEachRequestOnceWhenManyThreadsAsk) {
   std::vector<size_t> allowed(4);
   {
     std::vector<std::jthread> threads;
-    for (size_t& count : allowed) threads.emplace_back([&] { count = CountAllowed(limit, "192.0.2.1", 200, kNow); });
+    for (size_t& count : allowed)
+      threads.emplace_back([&] { count = CountAllowed(limit, "192.0.2.1", 200, kNow); });
   }
   EXPECT_EQ(allowed[0] + allowed[1] + allowed[2] + allowed[3], 300U);
 }

@@ -143,7 +143,7 @@ TEST_P(SqliteCrashTest, LeavesAStoryThatAgreesWhenTheLastLineIsTornBesides) {
   }
   const std::string text = test::ReadText(files_.log);
   ASSERT_GT(text.size(), 20U);
-  test::WriteText(files_.log, text.substr(0, text.size() - 20));
+  test::Overwrite(files_.log, text.substr(0, text.size() - 20));
   if (GetParam() != "committed") {
     test::ExpectConsistent(files_, {});
     return;

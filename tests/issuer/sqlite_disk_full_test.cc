@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <sched.h>
 #include <string>
 #include <sys/mount.h>
@@ -140,13 +141,16 @@ TEST_F(SqliteDiskFullTest, StoresNothingOfABatchThatDidNotFit) {
     Must(store->CommitAndWait([](Transaction& transaction) -> Result<void> {
       return transaction.PutNode(test::SampleNode(1));
     }));
+    std::promise<void> running;
     std::promise<void> go_on;
     store->Commit(
-        [&go_on](Transaction&) -> Result<void> {
+        [&](Transaction&) -> Result<void> {
+          running.set_value();
           go_on.get_future().wait();
           return {};
         },
         [](const Result<crypto::ChainHead>&) {});
+    running.get_future().wait();
     constexpr unsigned kChanges = 200;
     std::vector<Bytes> digests(kChanges);
     std::vector<std::string> outcomes(2 * kChanges);

@@ -113,7 +113,7 @@ TEST_F(SqliteMigrationsTest, RefuseADatabaseWithoutATrustDomain) {
 }
 
 TEST_F(SqliteMigrationsTest, RefuseAFileThatIsNoDatabase) {
-  test::WriteText(path_, std::string(5000, 'x'));
+  test::Overwrite(path_, std::string(5000, 'x'));
   ExpectRefused("database-corrupt", Code::kUntrusted);
 }
 
@@ -126,7 +126,7 @@ TEST_F(SqliteMigrationsTest, RefuseADamagedPageWhereverItIs) {
   for (size_t page = kPageSize; page < whole.size(); page += kPageSize) {
     std::string damaged = whole;
     damaged.replace(page, 8, 8, '\xff');  // the header of a table's or an index's tree
-    test::WriteText(path_, damaged);
+    test::Overwrite(path_, damaged);
     const auto database = Open();
     ASSERT_FALSE(database) << page;
     EXPECT_EQ(database.error().Name(), "database-corrupt") << database.error().text;

@@ -65,7 +65,7 @@ class SqliteStoreTest : public ::testing::Test {
     std::string text = test::ReadText(files_.log);
     size_t end = 0;
     for (size_t i = 0; i < count; ++i) end = text.find('\n', end) + 1;
-    test::WriteText(files_.log, text.substr(0, end));
+    test::Overwrite(files_.log, text.substr(0, end));
   }
 
   void Edit(const std::string& sql) {
@@ -107,7 +107,7 @@ TEST_F(SqliteStoreTest, RunsWhatWaitsBeforeItIsClosed) {
     const auto store = Must(test::OpenStore(files_));
     Must(store->CommitAndWait(PutNodeOne));
     for (unsigned i = 1; i <= 100; ++i) {
-      store->Commit(Issue(SampleCredential(i)), [&](Result<crypto::ChainHead> head) {
+      store->Commit(Issue(SampleCredential(i)), [&](const Result<crypto::ChainHead>& head) {
         EXPECT_TRUE(head);
         ++done;
       });
@@ -184,13 +184,13 @@ TEST_F(SqliteStoreTest, RefusesADatabaseThatIsOlderThanItsLog) {
 
 TEST_F(SqliteStoreTest, RefusesALogOfAnotherStoryThatIsAsLong) {
   MakeStore(2);
-  test::WriteText(files_.log, "");
+  test::Overwrite(files_.log, "");
   {
     crypto::ChainHead head;
     const auto key = test::AuditKey();
     std::string lines = crypto::FormatChainLine(head, R"({"event":"other"})", key, head);
     lines += crypto::FormatChainLine(head, R"({"event":"other"})", key, head);
-    test::WriteText(files_.log, lines);
+    test::Overwrite(files_.log, lines);
   }
   ExpectRefused("audit-forked");
 }
@@ -202,7 +202,7 @@ TEST_F(SqliteStoreTest, RefusesALogWhoseLastBatchIsAnotherStory) {
   crypto::ChainHead head = lines[1].head;
   const std::string forged =
       crypto::FormatChainLine(head, R"({"event":"other"})", test::AuditKey(), head);
-  test::WriteText(files_.log, test::ReadText(files_.log) + forged);
+  test::Overwrite(files_.log, test::ReadText(files_.log) + forged);
   ExpectRefused("audit-forked");
 }
 

@@ -157,12 +157,7 @@ Result<std::unique_ptr<issuer::Store>> OpenStore(const StoreFiles& files,
   return issuer::OpenSqliteStore(std::move(options), std::move(log));
 }
 
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-void WriteText(const std::string& path, const std::string& text) {
+void Overwrite(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   if (!file.flush()) throw std::runtime_error("cannot write " + path);

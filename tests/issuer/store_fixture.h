@@ -14,6 +14,7 @@
 #include "issuer/node_record.h"
 #include "issuer/sqlite_store.h"
 #include "issuer/store.h"
+#include "tests/support/swtpm_process.h"
 
 namespace lodekey::test {
 
@@ -64,8 +65,7 @@ inline constexpr const char* kTrustDomain = "example.org";
 Result<std::unique_ptr<issuer::Store>> OpenStore(const StoreFiles& files,
                                                  issuer::SqliteOptions options = {});
 
-std::string ReadText(const std::string& path);
-void WriteText(const std::string& path, const std::string& text);
+void Overwrite(const std::string& path, const std::string& text);
 
 // The lines of a log that verifies from its first to its last byte; fails the test and returns what
 // did verify otherwise.

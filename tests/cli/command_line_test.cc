@@ -1,0 +1,190 @@
+#include "cli/command_line.h"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "tests/cli/fakes.h"
+#include "tests/platform/scratch.h"
+
+namespace lodekey::cli {
+namespace {
+
+using platform::ScopedVariable;
+using platform::ScratchDir;
+
+TEST(CommandLine, EndsWithTwoWhenItIsWrong) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"frobnicate"},
+      {"status", "--frobnicate"},
+      {"status", "extra"},
+      {"node"},
+      {"node", "frobnicate"},
+      {"node", "show"},
+      {"node", "allow"},
+      {"node", "show", "a", "b"},
+      {"-o", "xml", "status"},
+      {"-o"},
+      {"enroll", "--timeout", "soon"},
+      {"status", "--wait", "-1s"},
+      {"status", "status", "attest"},
+      {"audit", "verify", "file", "--key", "00"},
+      {"audit", "verify", "file", "--key", std::string(64, 'a'), "--head", "1"},
+      {"bundle", "export", "--format", "der"},
+      {"config", "show", "--set", "no-equals-sign"},
+  };
+  for (const auto& arguments : wrong) {
+    CommandRig rig;
+    std::string line;
+    for (const std::string& argument : arguments) line += " " + argument;
+    EXPECT_EQ(rig.Run(arguments), 2) << line;
+    EXPECT_EQ(rig.out(), "") << line;
+    EXPECT_TRUE(rig.err().starts_with("lodekey: ")) << line << rig.err();
+    EXPECT_NE(rig.err().find("\n  "), std::string::npos) << line << ": no advice";
+  }
+}
+
+TEST(CommandLine, SaysWhatIsWrongAsJsonWhenAsked) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"node", "show", "-o", "json"},
+                                             {"-ojson", "node", "show"},
+                                             {"--output=json", "node", "show"}}) {
+    CommandRig rig;
+    EXPECT_EQ(rig.Run(arguments), 2);
+    EXPECT_EQ(rig.ErrorJson()["schema"], 1);
+    EXPECT_EQ(rig.ErrorJson()["code"], "usage");
+    EXPECT_EQ(rig.ErrorJson()["advice"], "See: lodekey node show --help");
+  }
+}
+
+TEST(CommandLine, PrintsHelp) {
+  CommandRig rig;
+  EXPECT_EQ(rig.Run({"--help"}), 0);
+  EXPECT_NE(rig.out().find("doctor"), std::string::npos);
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "--help"}), 0);
+  EXPECT_NE(rig.out().find("--replace"), std::string::npos);
+}
+
+TEST(CommandLine, TakesGlobalOptionsBeforeAndAfterTheVerb) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"--socket", "/x/agent.sock", "-o", "json", "status"},
+           {"status", "--socket", "/x/agent.sock", "-o", "json"}}) {
+    CommandRig rig;
+    rig.agent.status = EnrolledStatus();
+    EXPECT_EQ(rig.Run(arguments), 0);
+    EXPECT_EQ(rig.agent.socket, "/x/agent.sock");
+    EXPECT_EQ(rig.Json()["schema"], 1);
+  }
+  CommandRig rig;
+  rig.issuer.node = admin::v1::Node();
+  EXPECT_EQ(rig.Run({"node", "show", "--admin-socket", "/x/admin.sock", "aaaaaaaa"}), 0);
+  EXPECT_EQ(rig.issuer.socket, "/x/admin.sock");
+  EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
+}
+
+TEST(CommandLine, TakesOneSettingForEachSet) {
+  CommandRig rig;
+  rig.issuer.node = admin::v1::Node();
+  EXPECT_EQ(
+      rig.Run({"node", "show", "--set", "tpm.tcti=a", "--set", "log_level=debug", "aaaaaaaa"}), 0);
+  EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
+}
+
+TEST(Sockets, ComeFromTheEnvironment) {
+  const ScopedVariable agent("LODEKEY_AGENT_SOCKET", "/env/agent.sock");
+  const ScopedVariable admin("LODEKEY_ADMIN_SOCKET", "/env/admin.sock");
+  CommandRig rig;
+  rig.agent.status = EnrolledStatus();
+  rig.issuer.node = admin::v1::Node();
+  EXPECT_EQ(rig.Run({"status"}), 0);
+  EXPECT_EQ(rig.agent.socket, "/env/agent.sock");
+  EXPECT_EQ(rig.Run({"node", "show", "aaaaaaaa"}), 0);
+  EXPECT_EQ(rig.issuer.socket, "/env/admin.sock");
+  EXPECT_EQ(rig.Run({"node", "show", "aaaaaaaa", "--admin-socket", "/flag/admin.sock"}), 0);
+  EXPECT_EQ(rig.issuer.socket, "/flag/admin.sock");
+}
+
+TEST(Sockets, ComeFromTheConfigurationAlsoWhenItIsIncomplete) {
+  const ScratchDir scratch;
+  const std::string path = scratch.Write("agent.toml", "[agent]\nruntime_dir = \"/other\"\n");
+  CommandRig rig;
+  rig.agent.status = EnrolledStatus();
+  EXPECT_EQ(rig.Run({"status", "-c", path}), 0);
+  EXPECT_EQ(rig.agent.socket, "/other/agent.sock");
+}
+
+TEST(Sockets, AreTheUsualOnesWhenTheConfigurationCannotBeRead) {
+  CommandRig rig;
+  rig.agent.status = EnrolledStatus();
+  rig.issuer.node = admin::v1::Node();
+  EXPECT_EQ(rig.Run({"status", "-c", "/nonexistent/agent.toml"}), 0);
+  EXPECT_EQ(rig.agent.socket, "/run/lodekey/agent.sock");
+  EXPECT_EQ(rig.Run({"node", "show", "aaaaaaaa"}), 0);
+  EXPECT_EQ(rig.issuer.socket, "/run/lodekey-issuer/admin.sock");
+}
+
+TEST(Version, IsPrinted) {
+  CommandRig rig;
+  EXPECT_EQ(rig.Run({"version"}), 0);
+  EXPECT_EQ(rig.out(), "lodekey " LODEKEY_VERSION "\n");
+  EXPECT_EQ(rig.Run({"version", "-o", "json"}), 0);
+  EXPECT_EQ(rig.Json(), nlohmann::json({{"schema", 1}, {"version", LODEKEY_VERSION}}));
+}
+
+TEST(Output, ThatCannotBeWrittenIsAFailure) {
+  std::ostringstream err;
+  std::ostream broken(nullptr);  // takes nothing
+  Surroundings surroundings = RealSurroundings(broken, err);
+  EXPECT_EQ(RunCommandLine({"version"}, surroundings), 1);
+  EXPECT_NE(err.str().find("[output-failed]"), std::string::npos);
+}
+
+class ConfigShow : public testing::Test {
+ protected:
+  std::string Complete() {
+    return scratch_.Write("agent.toml",
+                          "trust_domain = \"fleet.example\"\nissuer = \"issuer.example\"\n"
+                          "issuer_pins = [\"sha256:" +
+                              std::string(64, 'a') + "\"]\n");
+  }
+  ScratchDir scratch_;
+  CommandRig rig_;
+};
+
+TEST_F(ConfigShow, TellsWhereEachSettingComesFrom) {
+  const std::string path = Complete();
+  EXPECT_EQ(rig_.Run({"config", "show", "--origin", "-c", path, "--set", "retry.first=2s"}), 0);
+  EXPECT_NE(rig_.out().find(path + ":2"), std::string::npos);
+  EXPECT_NE(rig_.out().find("command line --retry.first"), std::string::npos);
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", path, "-o", "json"}), 0);
+  EXPECT_EQ(rig_.Json()["valid"], true);
+  EXPECT_EQ(rig_.Json()["settings"][1]["key"], "issuer");
+  EXPECT_EQ(rig_.Json()["settings"][1]["value"], "issuer.example");
+  EXPECT_EQ(rig_.Json()["settings"][1]["origin"], path + ":2");
+}
+
+TEST_F(ConfigShow, PrintsWhatIsThereAndWhatIsMissing) {
+  const std::string path = scratch_.Write("agent.toml", "issuer = \"issuer.example\"\n");
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", path}), 2);
+  EXPECT_NE(rig_.out().find("trust_domain       (missing)"), std::string::npos) << rig_.out();
+  EXPECT_NE(rig_.err().find("'trust_domain' is required"), std::string::npos);
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", path, "-o", "json"}), 2);
+  EXPECT_EQ(rig_.Json()["valid"], false);
+  EXPECT_TRUE(rig_.Json()["settings"][0]["value"].is_null());
+  EXPECT_EQ(rig_.Json()["problem"]["code"], "config-invalid");
+}
+
+TEST_F(ConfigShow, SaysWhatIsWrongWithAnUnknownKey) {
+  const std::string path = scratch_.Write("agent.toml", "isuer = \"issuer.example\"\n");
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", path}), 2);
+  EXPECT_NE(rig_.err().find("did you mean 'issuer'?"), std::string::npos);
+}
+
+TEST_F(ConfigShow, DoesNotTakeTheSocketVariableForASetting) {
+  const ScopedVariable variable("LODEKEY_AGENT_SOCKET", "/env/agent.sock");
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", Complete()}), 0) << rig_.err();
+}
+
+}  // namespace
+}  // namespace lodekey::cli

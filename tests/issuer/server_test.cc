@@ -1,0 +1,237 @@
+// The issuer's port as strangers meet it: real gRPC over real TLS on loopback.
+#include "issuer/server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <fstream>
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <gtest/gtest.h>
+
+#include "crypto/encoding.h"
+#include "crypto/tls_policy.h"
+#include "lodekey/node/v1/node_service.grpc.pb.h"
+#include "tests/issuer/issuer_fixture.h"
+#include "tests/support/must.h"
+#include "tests/support/program.h"
+#include "tests/support/unix_socket.h"
+
+namespace lodekey::test {
+namespace {
+
+using Stub = node::NodeService::Stub;
+
+// The process's memory in KiB.
+size_t ResidentKib() {
+  std::ifstream statm("/proc/self/statm");
+  size_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * 4;
+}
+
+class ServerTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { Must(crypto::RequireFullTls13Handshakes()); }
+
+  void Serve(const AdjustConfig& adjust = {}) {
+    rig_ = std::make_unique<IssuerRig>([&](issuer::IssuerConfig& config) {
+      config.listen = {.host = "127.0.0.1", .port = 0};
+      config.enrolments_per_second = config.enrolments_per_source = 100000;
+      if (adjust) adjust(config);
+    });
+    rig_->config.admin_socket = rig_->directory.path() + "/admin.sock";
+    server_ = Must(issuer::Server::Start(*rig_->context));
+  }
+
+  std::string Address() const { return fmt::format("127.0.0.1:{}", server_->port()); }
+
+  // A client that trusts the authority; with a certificate and key (PEM) when given.
+  std::unique_ptr<Stub> Client(const std::string& chain_pem = "", const std::string& key_pem = "",
+                               grpc::ChannelArguments arguments = {}) const {
+    namespace tls = grpc::experimental;
+    std::vector<tls::IdentityKeyCertPair> identity;
+    if (!chain_pem.empty()) identity.push_back({key_pem, chain_pem});
+    const auto provider = std::make_shared<tls::StaticDataCertificateProvider>(rig_->authority->issuer_authority().ToPem(), identity);
+    tls::TlsChannelCredentialsOptions options;
+    options.set_certificate_provider(provider);
+    options.watch_root_certs();
+    if (!identity.empty()) options.watch_identity_key_cert_pairs();
+    options.set_check_call_host(false);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return node::NodeService::NewStub(grpc::CreateCustomChannel(Address(), tls::TlsCredentials(options), arguments));
+  }
+
+  // openssl s_client against the port; what it prints.
+  std::string SClient(const std::string& arguments) const {
+    return RunProgram({"/bin/sh", "-c", fmt::format("echo | timeout 5 openssl s_client -connect {} -alpn h2 {} 2>&1", Address(), arguments)}).out;
+  }
+
+  std::unique_ptr<IssuerRig> rig_;
+  std::unique_ptr<issuer::Server> server_;
+};
+
+template <class Request, class Response>
+grpc::Status Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request,
+                  Response& response, std::string* name = nullptr, std::optional<grpc_compression_algorithm> compression = {}) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  if (compression) context.set_compression_algorithm(*compression);
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  const auto found = context.GetServerTrailingMetadata().find("lodekey-error");
+  if (name != nullptr && found != context.GetServerTrailingMetadata().end()) *name = std::string(found->second.data(), found->second.size());
+  return status;
+}
+
+TEST_F(ServerTest, AStrangerLearnsACodeAndARequestIdAndNothingElse) {
+  Serve();
+  Host host;
+  std::string name;
+  node::StartEnrolmentResponse response;
+  const auto status = Call(*Client(), &Stub::StartEnrolment, host.Start(), response, &name);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(name, "ek-not-in-inventory");
+  EXPECT_TRUE(status.error_message().starts_with("ek-not-in-inventory (request ")) << status.error_message();
+}
+
+TEST_F(ServerTest, EnrolmentAndAttestationWorkThroughTheWire) {
+  Serve();
+  Host host;
+  Must(rig_->inventory->Allow(host.id(), {}, "test"));
+  const auto anonymous = Client();
+  node::StartEnrolmentResponse started;
+  ASSERT_TRUE(Call(*anonymous, &Stub::StartEnrolment, host.Start(), started).ok());
+  node::FinishEnrolmentResponse finished;
+  ASSERT_TRUE(Call(*anonymous, &Stub::FinishEnrolment, Must(host.Finish(started)), finished).ok());
+  host.Take(finished);
+  ASSERT_EQ(host.certificates.size(), 2u);
+}
+
+TEST_F(ServerTest, AttestNeedsACertificateThatThisIssuerGave) {
+  Serve();
+  std::string name;
+  node::AttestResponse response;
+  EXPECT_EQ(Call(*Client(), &Stub::Attest, node::AttestRequest(), response, &name).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(name, "peer-certificate");
+}
+
+TEST_F(ServerTest, OnlyTls13IsSpokenAndNoSessionCanBeResumed) {
+  Serve();
+  EXPECT_EQ(SClient("-tls1_2").find("Protocol  : TLSv1.2\n    Cipher    : ECDHE"), std::string::npos);
+  EXPECT_NE(SClient("-tls1_2").find("alert"), std::string::npos);
+  const std::string session = SClient("-tls1_3 -sess_out " + rig_->directory.path() + "/session");
+  EXPECT_NE(session.find("TLSv1.3"), std::string::npos) << session;
+  EXPECT_EQ(session.find("Post-Handshake New Session Ticket"), std::string::npos) << session;
+}
+
+TEST_F(ServerTest, AnOversizedMessageIsRefusedAndTheNextOneServed) {
+  Serve();
+  const auto client = Client();
+  node::StartEnrolmentRequest request;
+  request.set_ak_public(std::string(size_t{8} << 20, 'x'));
+  node::StartEnrolmentResponse response;
+  EXPECT_EQ(Call(*client, &Stub::StartEnrolment, request, response).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  std::string name;
+  Call(*client, &Stub::StartEnrolment, node::StartEnrolmentRequest(), response, &name);
+  EXPECT_EQ(name, "request-too-large") << "an empty request has no endorsement key";
+}
+
+TEST_F(ServerTest, GarbageInsteadOfTlsAndInsteadOfHttpIsDropped) {
+  Serve();
+  for (const std::string& bytes : {std::string(65536, '\xff'), std::string("GET / HTTP/1.0\r\n\r\n"), std::string("\x16\x03\x01\x40\x00", 5)}) {
+    const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(server_->port()));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    (void)send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  std::string name;
+  node::StartEnrolmentResponse response;
+  Call(*Client(), &Stub::StartEnrolment, node::StartEnrolmentRequest(), response, &name);
+  EXPECT_EQ(name, "request-too-large");
+}
+
+TEST_F(ServerTest, AFloodOfEnrolmentsIsLimitedAndMemoryStaysWhereItWas) {
+  Serve([](issuer::IssuerConfig& config) { config.enrolments_per_source = 50; });
+  const auto client = Client();
+  Host host;
+  const node::StartEnrolmentRequest request = host.Start();
+  size_t limited = 0;
+  node::StartEnrolmentResponse response;
+  for (int i = 0; i < 200; ++i) Call(*client, &Stub::StartEnrolment, request, response);
+  const size_t before = ResidentKib();
+  for (int i = 0; i < 1000; ++i) {
+    limited += Call(*client, &Stub::StartEnrolment, request, response).error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ? 1U : 0U;
+  }
+  EXPECT_GT(limited, 500u);
+  EXPECT_LT(ResidentKib(), before + 32 * 1024);
+  Must(rig_->database->Read([](issuer::View& view) -> Result<void> {
+    EXPECT_TRUE(Must(view.ListNodes("", 10)).empty()) << "strangers leave nothing in the database";
+    return {};
+  }));
+}
+
+// Attack rows at the port. Each row names the code it expects and shows that the unmutated twin is served.
+struct WireRow {
+  const char* row;
+  const char* what;
+  grpc::StatusCode expected;
+};
+
+class WireAttack : public ServerTest {
+ protected:
+  std::string ServedName(Stub& client) {
+    std::string name;
+    node::StartEnrolmentResponse response;
+    Call(client, &Stub::StartEnrolment, node::StartEnrolmentRequest(), response, &name);
+    return name;
+  }
+};
+
+TEST_F(WireAttack, A117) {
+  const WireRow row{"A117", "a compressed bomb", grpc::StatusCode::UNIMPLEMENTED};
+  Serve();
+  const auto client = Client();
+  ASSERT_EQ(ServedName(*client), "request-too-large") << "the twin, uncompressed";
+  node::StartEnrolmentRequest bomb;
+  bomb.set_ak_public(std::string(size_t{256} << 20, '\0'));  // compresses to a quarter of a MiB
+  const size_t before = ResidentKib();
+  node::StartEnrolmentResponse response;
+  for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    EXPECT_EQ(Call(*client, &Stub::StartEnrolment, bomb, response, nullptr, algorithm).error_code(), row.expected) << row.what;
+  }
+  EXPECT_LT(ResidentKib(), before + 900 * 1024);
+  EXPECT_EQ(ServedName(*client), "request-too-large");
+}
+
+TEST_F(WireAttack, A118) {
+  // A slow upload: many connections that begin a handshake and send no more do not keep others from being served.
+  Serve();
+  std::vector<Fd> slow;
+  for (int i = 0; i < 200; ++i) {
+    Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(server_->port()));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    (void)send(fd.get(), "\x16\x03\x01", 3, MSG_NOSIGNAL);
+    slow.push_back(std::move(fd));
+  }
+  EXPECT_EQ(ServedName(*Client()), "request-too-large");
+  // The handshake's time is bounded: the server hangs up.
+  char byte = 0;
+  timeval timeout{.tv_sec = 30, .tv_usec = 0};
+  setsockopt(slow.front().get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+  EXPECT_LE(recv(slow.front().get(), &byte, 1, 0), 0);
+  EXPECT_NE(errno, EAGAIN) << "the connection was still open after 30 s";
+}
+
+}  // namespace
+}  // namespace lodekey::test
