@@ -21,33 +21,45 @@ constexpr Duration kAgain = Duration(0);
 
 uint32_t Random32() {
   const Bytes bytes = crypto::RandomBytes(4);
-  return static_cast<uint32_t>(bytes[0]) << 24 | static_cast<uint32_t>(bytes[1]) << 16 | static_cast<uint32_t>(bytes[2]) << 8 | bytes[3];
+  return static_cast<uint32_t>(bytes[0]) << 24 | static_cast<uint32_t>(bytes[1]) << 16 |
+         static_cast<uint32_t>(bytes[2]) << 8 | bytes[3];
 }
 
 Error ErrorOf(const Verdict& verdict, Code code) {
-  Error error{.code = code, .text = "the issuer refused this host's evidence", .name = "evidence-refused"};
+  Error error{
+      .code = code, .text = "the issuer refused this host's evidence", .name = "evidence-refused"};
   if (verdict.failed().empty()) return error;
   const auto& rule = verdict.failed(0);
   error.name = rule.code();
-  error.text = fmt::format("the issuer refused this host's evidence: {} is {}, expected {}", rule.subject(), rule.seen(), rule.expected());
+  error.text = fmt::format("the issuer refused this host's evidence: {} is {}, expected {}",
+                           rule.subject(), rule.seen(), rule.expected());
   error.advice = rule.accept();
   return error;
 }
 
 }  // namespace
 
-Agent::Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device, const IssuerConnector& connect)
-    : config_(config), state_(std::move(state)), open_device_(std::move(open_device)), backoff_(config.retry_first, config.retry_max) {
-  issuer_ = connect(platform::FormatHostPort(config.issuer),
-                    {.trust_domain = config.trust_domain, .pins = config.issuer_pins, .now = [this] { return Now(); }});
+Agent::Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device,
+             const IssuerConnector& connect)
+    : config_(config),
+      state_(std::move(state)),
+      open_device_(std::move(open_device)),
+      backoff_(config.retry_first, config.retry_max) {
+  issuer_ = connect(platform::FormatHostPort(config.issuer), {.trust_domain = config.trust_domain,
+                                                              .pins = config.issuer_pins,
+                                                              .now = [this] { return Now(); }});
   Publish();
 }
 
 Time Agent::Now() const {
-  // What the issuer stated in this boot, and the time since, is right even on a host whose clock is wrong.
+  // What the issuer stated in this boot, and the time since, is right even on a host whose clock is
+  // wrong.
   const auto& boot = state_.boot();
-  if (boot.issuer_unix_ms() != 0) return Time(Duration(boot.issuer_unix_ms()) + platform::Uptime() - Duration(boot.issuer_uptime_ms()));
-  return platform::TimeFloor(Time(Duration(state_.lasting().time_floor_unix_ms()))).Judge(platform::Now());
+  if (boot.issuer_unix_ms() != 0)
+    return Time(Duration(boot.issuer_unix_ms()) + platform::Uptime() -
+                Duration(boot.issuer_uptime_ms()));
+  return platform::TimeFloor(Time(Duration(state_.lasting().time_floor_unix_ms())))
+      .Judge(platform::Now());
 }
 
 void Agent::Run() {
@@ -94,8 +106,9 @@ Duration Agent::Step() {
 Result<void> Agent::EnsureTpm() {
   if (tpm_) return {};
   ASSIGN_OR_RETURN(auto device, open_device_(), "open the TPM");
-  ASSIGN_OR_RETURN(tpm_, NodeTpm::Open(std::move(device), config_, state_), "bring up the node's keys");
   ASSIGN_OR_RETURN(boot_log_, attest::ReadHostBootLog(config_.boot_log), "boot log");
+  ASSIGN_OR_RETURN(tpm_, NodeTpm::Open(std::move(device), config_, state_),
+                   "bring up the node's keys");
   const auto& boot = state_.boot();
   if (boot.certificates_size() == 0) return {};
   auto identity = ReadIdentity(boot.certificates(), tpm_->node_key().key());
@@ -105,11 +118,16 @@ Result<void> Agent::EnsureTpm() {
   }
   identity_ = *std::move(identity);
   phase_ = boot.refused() ? "refused" : "enrolled";
-  return UseIdentity();
+  auto used = UseIdentity();
+  if (!used)
+    DropEnrolment();  // without the authority there is no channel: enrol and learn it again
+  return used;
 }
 
 Result<void> Agent::UseIdentity() {
-  ASSIGN_OR_RETURN(const auto authority, crypto::Certificate::FromDer(AsBytes(state_.lasting().authority())), "issuer authority");
+  ASSIGN_OR_RETURN(const auto authority,
+                   crypto::Certificate::FromDer(AsBytes(state_.lasting().authority())),
+                   "issuer authority");
   issuer_->UseIdentity(identity_->ChainPem(), tpm_->tls_key_reference(), authority);
   return {};
 }
@@ -117,12 +135,14 @@ Result<void> Agent::UseIdentity() {
 Result<void> Agent::EnrolOnce() {
   phase_ = "enrolling";
   Publish();
-  ASSIGN_OR_RETURN(EnrolmentReply reply, Enrol(config_, state_, *tpm_, *issuer_, boot_log_), "enrolment");
+  ASSIGN_OR_RETURN(EnrolmentReply reply, Enrol(config_, state_, *tpm_, *issuer_, boot_log_),
+                   "enrolment");
   const auto authority = issuer_->authority();
   if (!authority) return Fail(Code::kInternal, "the handshake left no authority");
   state_.lasting().set_authority(attest::ToField(authority->der()));
   const Verdict& verdict = reply.response.verdict();
-  NoteReply(reply.response.bundle(), reply.response.audit_head(), verdict);
+  NoteReply(reply.response.bundle(), reply.response.audit_head(),
+            Time(Duration(reply.response.time_unix_ms())));
   auto& boot = state_.boot();
   *boot.mutable_last_verdict() = verdict;
   if (verdict.outcome() != Verdict::ACCEPTED) {
@@ -138,13 +158,16 @@ Result<void> Agent::EnrolOnce() {
   NoteNext(reply.response.next());
   RETURN_IF_ERROR(AcceptIdentity(reply.response.identity()), "identity");
   phase_ = "enrolled";
-  platform::LogEvent(LogLevel::kInfo, "enrolled", {{"spiffe_id", identity_->spiffe_id()}, {"not_after", FormatTime(identity_->leaf().not_after())}});
+  platform::LogEvent(LogLevel::kInfo, "enrolled",
+                     {{"spiffe_id", identity_->spiffe_id()},
+                      {"not_after", FormatTime(identity_->leaf().not_after())}});
   platform::NotifyReady("enrolled as " + identity_->spiffe_id());
   return {};
 }
 
 Result<void> Agent::AcceptIdentity(const node::NodeIdentity& message) {
-  ASSIGN_OR_RETURN(identity_, ReadIdentity(message.certificates(), tpm_->node_key().key()), "node identity");
+  ASSIGN_OR_RETURN(identity_, ReadIdentity(message.certificates(), tpm_->node_key().key()),
+                   "node identity");
   *state_.boot().mutable_certificates() = message.certificates();
   RETURN_IF_ERROR(state_.SaveBoot(), "store the identity");
   return UseIdentity();
@@ -158,20 +181,27 @@ Result<void> Agent::AskNonce() {
 
 Result<node::AttestRequest> Agent::MakeRequest() {
   const auto& boot = state_.boot();
-  ASSIGN_OR_RETURN(const tpm::BankSelection selection, attest::DecodeSelection(boot.selection()), "what to quote");
-  attest::Wanted wanted{.selection = selection, .ima_offset = boot.ima_offset(), .boot_log = want_boot_log_, .ledger = !boot.ledger_sent()};
+  ASSIGN_OR_RETURN(const tpm::BankSelection selection, attest::DecodeSelection(boot.selection()),
+                   "what to quote");
+  attest::Wanted wanted{.selection = selection,
+                        .ima_offset = boot.ima_offset(),
+                        .boot_log = want_boot_log_,
+                        .ledger = !boot.ledger_sent()};
   if (!send_pcrs_ && boot.has_pcrs()) {
     ASSIGN_OR_RETURN(wanted.known_pcrs, attest::DecodeBank(boot.pcrs()), "PCR values");
   }
-  const auto qualifying = attest::Bind(attest::Purpose::kAttestQuote, {.trust_domain = config_.trust_domain,
-                                                                       .node_id = boot.node_id(),
-                                                                       .nonce = nonce_,
-                                                                       .ak_name = tpm_->ak().name(),
-                                                                       .key_name = tpm_->node_key().name(),
-                                                                       .boot_log_digest = boot_log_.digest});
-  ASSIGN_OR_RETURN(attest::Collected collected, tpm_->WithAk([&](tpm::Device& device, const tpm::LoadedKey& ak) {
-    return attest::Collect(device, ak, CollectContextOf(config_, state_), boot_log_, wanted, qualifying);
-  }),
+  const auto qualifying =
+      attest::Bind(attest::Purpose::kAttestQuote, {.trust_domain = config_.trust_domain,
+                                                   .node_id = boot.node_id(),
+                                                   .nonce = nonce_,
+                                                   .ak_name = tpm_->ak().name(),
+                                                   .key_name = tpm_->node_key().name(),
+                                                   .boot_log_digest = boot_log_.digest});
+  ASSIGN_OR_RETURN(attest::Collected collected,
+                   tpm_->WithAk([&](tpm::Device& device, const tpm::LoadedKey& ak) {
+                     return attest::Collect(device, ak, CollectContextOf(config_, state_),
+                                            boot_log_, wanted, qualifying);
+                   }),
                    "collect evidence");
   node::AttestRequest request;
   request.set_nonce(attest::ToField(nonce_));
@@ -188,8 +218,8 @@ Result<void> Agent::AttestOnce() {
   if (!pending_) {
     ASSIGN_OR_RETURN(pending_, MakeRequest(), "attest");
   }
-  // A request whose reply is lost is sent again byte for byte: the issuer then repeats the reply. Other bytes over the
-  // same nonce would look like a clone.
+  // A request whose reply is lost is sent again byte for byte: the issuer then repeats the reply.
+  // Other bytes over the same nonce would look like a clone.
   ASSIGN_OR_RETURN(const node::AttestResponse response, issuer_->Attest(*pending_), "attest");
   pending_.reset();
   nonce_expires_ = {};
@@ -198,7 +228,7 @@ Result<void> Agent::AttestOnce() {
 
 Result<void> Agent::Settle(const node::AttestResponse& response) {
   const Verdict& verdict = response.verdict();
-  NoteReply(response.bundle(), response.audit_head(), verdict);
+  NoteReply(response.bundle(), response.audit_head(), Time(Duration(response.time_unix_ms())));
   NoteNext(response.next());
   auto& boot = state_.boot();
   *boot.mutable_last_verdict() = verdict;
@@ -214,7 +244,9 @@ Result<void> Agent::Settle(const node::AttestResponse& response) {
       return state_.SaveBoot();
     }
     case Verdict::ENROL_AGAIN:
+      // Its keys and its claim belong to the boot that is over.
       DropEnrolment();
+      tpm_.reset();
       return std::unexpected(ErrorOf(verdict, Code::kConflict));
     case Verdict::NODE_REFUSED:
     case Verdict::NODE_QUARANTINED:
@@ -230,21 +262,26 @@ Result<void> Agent::Settle(const node::AttestResponse& response) {
   }
 }
 
-void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, const Verdict& verdict) {
+void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, Time issuer_time) {
   auto& lasting = state_.lasting();
   // Neither the roots nor the audit log go back, whoever answers.
-  if (bundle.sequence() >= lasting.bundle().sequence() && bundle.roots_size() != 0) *lasting.mutable_bundle() = bundle;
+  if (bundle.sequence() >= lasting.bundle().sequence() && bundle.roots_size() != 0)
+    *lasting.mutable_bundle() = bundle;
   if (head.seq() >= lasting.audit_head().seq()) {
     *lasting.mutable_audit_head() = head;
   } else if (head.seq() != 0) {
-    platform::LogEvent(LogLevel::kError, "the issuer's audit log went back: it may have been truncated",
-                       {{"seen_before", std::to_string(lasting.audit_head().seq())}, {"now", std::to_string(head.seq())}});
+    platform::LogEvent(LogLevel::kError,
+                       "the issuer's audit log went back: it may have been truncated",
+                       {{"seen_before", std::to_string(lasting.audit_head().seq())},
+                        {"now", std::to_string(head.seq())}});
   }
-  state_.boot().set_issuer_unix_ms(verdict.judged_unix_ms());
+  state_.boot().set_issuer_unix_ms(issuer_time.time_since_epoch().count());
   state_.boot().set_issuer_uptime_ms(platform::Uptime().count());
-  lasting.set_time_floor_unix_ms(std::max(lasting.time_floor_unix_ms(), verdict.judged_unix_ms()));
+  lasting.set_time_floor_unix_ms(
+      std::max(lasting.time_floor_unix_ms(), state_.boot().issuer_unix_ms()));
   if (const auto saved = state_.SaveLasting(); !saved) {
-    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored", {{"reason", saved.error().text}});
+    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored",
+                       {{"reason", saved.error().text}});
   }
 }
 
@@ -269,7 +306,8 @@ void Agent::DropEnrolment() {
   boot.clear_pcrs();
   boot.set_refused(false);
   if (const auto saved = state_.SaveBoot(); !saved) {
-    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored", {{"reason", saved.error().text}});
+    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored",
+                       {{"reason", saved.error().text}});
   }
 }
 
@@ -283,18 +321,22 @@ Duration Agent::Succeeded() {
 
 Duration Agent::Failed(const Error& error) {
   problem_ = error;
-  platform::LogEvent(LogLevel::kWarning, error.text, {{"code", std::string(error.Name())}, {"advice", error.advice}});
+  platform::LogEvent(LogLevel::kWarning, error.text,
+                     {{"code", std::string(error.Name())}, {"advice", error.advice}});
   platform::NotifyStatus(error.text);
   const std::string_view name = error.Name();
   // The chip is gone or was reset: begin with it anew.
-  if (name.starts_with("tpm-")) tpm_.reset();
-  const bool over = name == "node-not-enrolled" || name == "peer-expired" || name == "peer-certificate" || name == "issuer-untrusted";
+  if (name.starts_with("tpm-") || (tpm_ && !tpm_->healthy())) tpm_.reset();
+  const bool over =
+      name == "node-not-enrolled" || name == "peer-expired" || name == "peer-certificate";
   if (identity_ && over) DropEnrolment();
   if (name == "node-removed" || name == "node-quarantined") {
     DropEnrolment();
     phase_ = "refused";
   }
-  const Duration wait = phase_ == "refused" && identity_ ? Jittered(Duration(state_.boot().attest_in_ms()), Random32()) : backoff_.Next(Random32());
+  const Duration wait = phase_ == "refused" && identity_
+                            ? Jittered(Duration(state_.boot().attest_in_ms()), Random32())
+                            : backoff_.Next(Random32());
   next_attest_ = Now() + wait;
   return wait;
 }

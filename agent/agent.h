@@ -1,4 +1,5 @@
-// The agent's loop: enrol, show again and again what this host is, withdraw the identity when that is refused.
+// The agent's loop: enrol, show again and again what this host is, withdraw the identity when that
+// is refused.
 #pragma once
 
 #include <condition_variable>
@@ -26,17 +27,20 @@ namespace lodekey::agent {
 using DeviceOpener = std::function<Result<std::unique_ptr<tpm::Device>>()>;
 
 // Makes the client with which the agent reaches its issuer.
-using IssuerConnector = std::function<std::unique_ptr<IssuerClient>(std::string address, IssuerTrust trust)>;
+using IssuerConnector =
+    std::function<std::unique_ptr<IssuerClient>(std::string address, IssuerTrust trust)>;
 
 class Agent {
  public:
-  Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device, const IssuerConnector& connect);
+  Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device,
+        const IssuerConnector& connect);
 
   // Runs until Stop. Never returns because of a failure: it says what is wrong and tries again.
   void Run();
   void Stop();
 
-  // For the local API; thread-safe, answered by the loop between two of its steps. kUnavailable ("agent-stopping").
+  // For the local API; thread-safe, answered by the loop between two of its steps. kUnavailable
+  // ("agent-stopping").
   Result<lodekey::agent::v1::EnrollResponse> Enroll();
   Result<lodekey::agent::v1::EnrollResponse> Unenroll();
   Result<lodekey::agent::v1::Status> AttestNow();
@@ -58,7 +62,8 @@ class Agent {
   Result<void> AskNonce();
   Result<lodekey::node::v1::AttestRequest> MakeRequest();
   Result<void> Settle(const lodekey::node::v1::AttestResponse& response);
-  void NoteReply(const lodekey::node::v1::Bundle& bundle, const lodekey::node::v1::AuditHead& head, const lodekey::verdict::v1::Verdict& verdict);
+  void NoteReply(const lodekey::node::v1::Bundle& bundle, const lodekey::node::v1::AuditHead& head,
+                 Time issuer_time);
   void NoteNext(const lodekey::node::v1::NextStep& next);
   void DropEnrolment();
   Duration Failed(const Error& error);
@@ -76,10 +81,11 @@ class Agent {
   std::unique_ptr<IssuerClient> issuer_;
   attest::BootLog boot_log_;
   std::optional<NodeIdentity> identity_;
-  std::optional<tpm::PcrBank> sent_pcrs_;                        // of the request that waits for its reply
-  std::optional<lodekey::node::v1::AttestRequest> pending_;     // sent again as it is while its nonce lives
+  std::optional<tpm::PcrBank> sent_pcrs_;  // of the request that waits for its reply
+  std::optional<lodekey::node::v1::AttestRequest>
+      pending_;  // sent again as it is while its nonce lives
   Bytes nonce_;
-  Duration nonce_expires_ = {};                                  // uptime
+  Duration nonce_expires_ = {};  // uptime
   bool want_boot_log_ = false;
   bool send_pcrs_ = false;
   Backoff backoff_;
@@ -92,6 +98,7 @@ class Agent {
   std::deque<Command> commands_;
   bool stopping_ = false;
   lodekey::agent::v1::Status status_;
+  Duration served_until_ = {};  // uptime at which the status stops being true by itself
   lodekey::agent::v1::ShowBundleResponse bundle_;
 };
 

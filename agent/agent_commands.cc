@@ -24,12 +24,14 @@ Result<T> Agent::Ask(std::function<Result<T>()> work) {
   {
     const std::scoped_lock lock(mutex_);
     const auto stopped = [promise] {
-      promise->set_value(Fail(Code::kUnavailable, "lodekeyd is stopping", {.name = "agent-stopping", .advice = "Try again when it runs."}));
+      promise->set_value(Fail(Code::kUnavailable, "lodekeyd is stopping",
+                              {.name = "agent-stopping", .advice = "Try again when it runs."}));
     };
     if (stopping_) {
       stopped();
     } else {
-      commands_.push_back({.run = [promise, work] { promise->set_value(work()); }, .cancel = stopped});
+      commands_.push_back(
+          {.run = [promise, work] { promise->set_value(work()); }, .cancel = stopped});
       wake_.notify_all();
     }
   }
@@ -48,7 +50,8 @@ Result<api::EnrollResponse> Agent::Enroll() {
       next_attest_ = {};
       Step();
       if (!identity_ || state_.boot().refused()) {
-        return std::unexpected(problem_.value_or(Error{.code = Code::kInternal, .text = "enrolment did not finish"}));
+        return std::unexpected(
+            problem_.value_or(Error{.code = Code::kInternal, .text = "enrolment did not finish"}));
       }
       response.set_changed(true);
     }
@@ -77,8 +80,10 @@ Result<api::EnrollResponse> Agent::Unenroll() {
 Result<api::Status> Agent::AttestNow() {
   return Ask<api::Status>([this]() -> Result<api::Status> {
     if (!identity_) {
-      return Fail(Code::kNotFound, "this host is not enrolled",
-                  {.name = "not-enrolled", .advice = "Run: lodekey enroll (or see 'lodekey status' for what keeps it from it)"});
+      return Fail(
+          Code::kNotFound, "this host is not enrolled",
+          {.name = "not-enrolled",
+           .advice = "Run: lodekey enroll (or see 'lodekey status' for what keeps it from it)"});
     }
     next_attest_ = {};
     Step();
@@ -90,7 +95,13 @@ Result<api::Status> Agent::AttestNow() {
 
 api::Status Agent::ShowStatus() const {
   const std::scoped_lock lock(mutex_);
-  return status_;
+  if (status_.spiffe_id().empty() || platform::Uptime() < served_until_) return status_;
+  // The certificate ended while the loop waited for its next step.
+  api::Status expired = status_;
+  expired.clear_spiffe_id();
+  expired.clear_serial();
+  expired.set_health(HealthOf(/*served=*/false, /*problem=*/true));
+  return expired;
 }
 
 api::ShowBundleResponse Agent::ShowBundle() const {
@@ -130,7 +141,9 @@ void Agent::Publish() {
   bundle.set_trust_domain(config_.trust_domain);
   bundle.set_sequence(lasting.bundle().sequence());
   *bundle.mutable_roots() = lasting.bundle().roots();
+  const Duration left = served ? identity_->leaf().not_after() - Now() : Duration(0);
   const std::scoped_lock lock(mutex_);
+  served_until_ = platform::Uptime() + left;
   status_ = std::move(status);
   bundle_ = std::move(bundle);
 }

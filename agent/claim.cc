@@ -18,7 +18,8 @@ std::vector<tpm::Device::BankDigest> ToDevice(const std::vector<attest::BankDige
 }
 
 Result<Bytes> ReadRegister(tpm::Device& device, uint8_t pcr) {
-  ASSIGN_OR_RETURN(tpm::PcrBank bank, device.ReadPcrs(kBank, 1U << pcr), "read the ledger register");
+  ASSIGN_OR_RETURN(tpm::PcrBank bank, device.ReadPcrs(kBank, 1U << pcr),
+                   "read the ledger register");
   return bank.values[pcr];
 }
 
@@ -30,7 +31,9 @@ bool IsInitial(ByteView value) {
 Result<void> MakeClaim(tpm::Device& device, State& state, uint8_t pcr, const tpm::Name& ak_name) {
   ASSIGN_OR_RETURN(const Bytes seen, ReadRegister(device, pcr), "first look");
   ASSIGN_OR_RETURN(const tpm::TpmProperties properties, device.ReadProperties(), "active banks");
-  attest::LedgerRecord record{.pcr = pcr, .digests = attest::ClaimDigests(ak_name, properties.banks), .claim = {.ak_name = ak_name}};
+  attest::LedgerRecord record{.pcr = pcr,
+                              .digests = attest::ClaimDigests(ak_name, properties.banks),
+                              .claim = {.ak_name = ak_name}};
   // A register in use before: what it held is recorded, the grade falls, and the verifier decides.
   if (!IsInitial(seen)) record.claim.first_look = attest::EncodeFirstLook({{kBank, seen}});
   const auto digests = ToDevice(record.digests);
@@ -39,8 +42,8 @@ Result<void> MakeClaim(tpm::Device& device, State& state, uint8_t pcr, const tpm
   return device.ExtendPcr(pcr, digests);
 }
 
-// A ledger exists: the register must hold what it says, or what it said before a crash kept the last extend from
-// happening.
+// A ledger exists: the register must hold what it says, or what it said before a crash kept the
+// last extend from happening.
 Result<void> FinishClaim(tpm::Device& device, State& state, uint8_t pcr) {
   const attest::Ledger& ledger = state.ledger();
   ASSIGN_OR_RETURN(const Bytes seen, ReadRegister(device, pcr), "ledger register");
@@ -48,20 +51,28 @@ Result<void> FinishClaim(tpm::Device& device, State& state, uint8_t pcr) {
   if (seen == expected) return {};
   const auto& first_look = ledger.front().claim.first_look;
   ASSIGN_OR_RETURN(const Bytes before, attest::ReadFirstLook(first_look, kBank), "first look");
-  if (ledger.size() == 1 && seen == before) return device.ExtendPcr(pcr, ToDevice(ledger.front().digests));
-  return Fail(Code::kHardware, fmt::format("PCR {} holds {}, lodekey's ledger says {}", pcr, ToHex(seen), ToHex(expected)),
-              {.name = "ledger-register-busy",
-               .advice = "Something else extends this register. Set tpm.ledger_pcr to a free one ('lodekey doctor' proposes) and reboot."});
+  if (ledger.size() == 1 && seen == before)
+    return device.ExtendPcr(pcr, ToDevice(ledger.front().digests));
+  return Fail(
+      Code::kHardware,
+      fmt::format("PCR {} holds {}, lodekey's ledger says {}", pcr, ToHex(seen), ToHex(expected)),
+      {.name = "ledger-register-busy",
+       .advice = "Something else extends this register. Set tpm.ledger_pcr to a free one ('lodekey "
+                 "doctor' proposes) and reboot."});
 }
 
 }  // namespace
 
-Result<void> ClaimRegister(tpm::Device& device, State& state, uint8_t register_number, const tpm::Name& ak_name) {
+Result<void> ClaimRegister(tpm::Device& device, State& state, uint8_t register_number,
+                           const tpm::Name& ak_name) {
   const attest::Ledger& ledger = state.ledger();
   if (ledger.empty()) return MakeClaim(device, state, register_number, ak_name);
   if (ledger.front().pcr != register_number || ledger.front().claim.ak_name != ak_name) {
-    return Fail(Code::kConflict, fmt::format("this boot's claim is in PCR {} for another key or register", ledger.front().pcr),
-                {.name = "ledger-register-changed", .advice = "Reboot the host: register and key are claimed once a boot."});
+    return Fail(Code::kConflict,
+                fmt::format("this boot's claim is in PCR {} for another key or register",
+                            ledger.front().pcr),
+                {.name = "ledger-register-changed",
+                 .advice = "Reboot the host: register and key are claimed once a boot."});
   }
   return FinishClaim(device, state, register_number);
 }

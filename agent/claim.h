@@ -1,5 +1,5 @@
-// The claim: the agent's first act in a boot. It extends the ledger register with its AK's name, so that no other AK can
-// pass for the node until the next boot.
+// The claim: the agent's first act in a boot. It extends the ledger register with its AK's name, so
+// that no other AK can pass for the node until the next boot.
 #pragma once
 
 #include <optional>
@@ -10,9 +10,11 @@
 
 namespace lodekey::agent {
 
-// Claims `register_number` for `ak_name` unless this boot's ledger already does. The record is on disk before the TPM
-// extends, so a crash between the two is mended at the next start. kHardware ("ledger-register-busy") when the register
-// holds neither what the ledger says nor what it said before its last record.
-Result<void> ClaimRegister(tpm::Device& device, State& state, uint8_t register_number, const tpm::Name& ak_name);
+// Claims `register_number` for `ak_name` unless this boot's ledger already does. The record is on
+// disk before the TPM extends, so a crash between the two is mended at the next start. kHardware
+// ("ledger-register-busy") when the register holds neither what the ledger says nor what it said
+// before its last record.
+Result<void> ClaimRegister(tpm::Device& device, State& state, uint8_t register_number,
+                           const tpm::Name& ak_name);
 
 }  // namespace lodekey::agent

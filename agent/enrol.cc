@@ -16,7 +16,8 @@ node::StartEnrolmentRequest StartRequest(const NodeTpm& tpm, const EndorsementOf
   auto* key = request.add_endorsement_keys();
   key->set_public_(attest::ToField(offer.ek.tpm2b()));
   key->set_certificate(attest::ToField(offer.certificate));
-  for (const Bytes& certificate : attest::SplitStoredChain(offer.chain)) request.add_certificate_chain(attest::ToField(certificate));
+  for (const Bytes& certificate : attest::SplitStoredChain(offer.chain))
+    request.add_certificate_chain(attest::ToField(certificate));
   request.set_ak_public(attest::ToField(tpm.ak().tpm2b()));
   request.set_node_key_public(attest::ToField(tpm.node_key().tpm2b()));
   return request;
@@ -26,14 +27,18 @@ node::StartEnrolmentRequest StartRequest(const NodeTpm& tpm, const EndorsementOf
 Error Explained(Error error, const EndorsementOffer& offer) {
   const std::string hash = ToHex(offer.ek.key().spki_sha256());
   if (error.Name() == "ek-not-in-inventory") {
-    error.text = fmt::format("the issuer's inventory does not have this host's endorsement key {}", hash);
+    error.text =
+        fmt::format("the issuer's inventory does not have this host's endorsement key {}", hash);
     error.advice = "On the issuer: lodekey node allow " + hash;
   } else if (error.Name() == "node-removed") {
     error.text = "an operator removed this node from the issuer";
     error.advice = "On the issuer, if it is to come back: lodekey node allow " + hash;
   } else if (error.Name().starts_with("ek-certificate-") || error.Name() == "assurance-too-low") {
-    error.text = fmt::format("the issuer does not accept this TPM's endorsement certificate ({})", error.Name());
-    error.advice = "On the issuer: add the TPM vendor's root to admission.vendor_roots, or lower admission.minimum_assurance.";
+    error.text = fmt::format("the issuer does not accept this TPM's endorsement certificate ({})",
+                             error.Name());
+    error.advice =
+        "On the issuer: add the TPM vendor's root to admission.vendor_roots, or lower "
+        "admission.minimum_assurance.";
   } else if (error.advice.empty() && error.code != Code::kUnavailable) {
     error.advice = "The issuer's log has the reason under the request id.";
   }
@@ -45,19 +50,21 @@ Error Explained(Error error, const EndorsementOffer& offer) {
 attest::CollectContext CollectContextOf(const platform::AgentConfig& config, const State& state) {
   return {.boot_log_path = config.boot_log,
           .ima_log_path = config.ima_log,
-          .ledger_pcr = config.ledger_pcr ? static_cast<uint8_t>(*config.ledger_pcr) : attest::kNoLedger,
+          .ledger_pcr =
+              config.ledger_pcr ? static_cast<uint8_t>(*config.ledger_pcr) : attest::kNoLedger,
           .ledger = config.ledger_pcr ? attest::EncodeLedger(state.ledger()) : Bytes{}};
 }
 
-Result<EnrolmentReply> Enrol(const platform::AgentConfig& config, const State& state, NodeTpm& tpm, IssuerClient& issuer,
-                             const attest::BootLog& boot_log) {
+Result<EnrolmentReply> Enrol(const platform::AgentConfig& config, const State& state, NodeTpm& tpm,
+                             IssuerClient& issuer, const attest::BootLog& boot_log) {
   ASSIGN_OR_RETURN(const EndorsementOffer offer, tpm.Offer(), "enrol");
   const auto started = issuer.StartEnrolment(StartRequest(tpm, offer));
   if (!started) return std::unexpected(Explained(started.error(), offer).Wrapped("enrol"));
-  ASSIGN_OR_RETURN(const crypto::Secret secret,
-                   tpm.Activate({.id_object = attest::FromField(started->credential_blob()),
-                                 .encrypted_secret = attest::FromField(started->encrypted_secret())}),
-                   "enrol: activate the credential");
+  ASSIGN_OR_RETURN(
+      const crypto::Secret secret,
+      tpm.Activate({.id_object = attest::FromField(started->credential_blob()),
+                    .encrypted_secret = attest::FromField(started->encrypted_secret())}),
+      "enrol: activate the credential");
   tpm.ReleaseEk();
   const Bytes nonce = attest::FromField(started->nonce());
   const attest::BindingContext binding{.trust_domain = config.trust_domain,
@@ -67,21 +74,28 @@ Result<EnrolmentReply> Enrol(const platform::AgentConfig& config, const State& s
                                        .ak_name = tpm.ak().name(),
                                        .key_name = tpm.node_key().name(),
                                        .boot_log_digest = boot_log.digest};
-  ASSIGN_OR_RETURN(const tpm::Quoted certified, tpm.CertifyNodeKey(attest::Bind(attest::Purpose::kEnrolCertify, binding)), "enrol: certify the node key");
-  ASSIGN_OR_RETURN(const tpm::BankSelection selection, attest::DecodeSelection(started->selection()), "enrol");
-  ASSIGN_OR_RETURN(attest::Collected collected, tpm.WithAk([&](tpm::Device& device, const tpm::LoadedKey& ak) {
-    return attest::Collect(device, ak, CollectContextOf(config, state), boot_log,
-                           {.selection = selection, .boot_log = true, .ledger = true}, attest::Bind(attest::Purpose::kEnrolQuote, binding));
-  }),
-                   "enrol");
+  ASSIGN_OR_RETURN(const tpm::Quoted certified,
+                   tpm.CertifyNodeKey(attest::Bind(attest::Purpose::kEnrolCertify, binding)),
+                   "enrol: certify the node key");
+  ASSIGN_OR_RETURN(const tpm::BankSelection selection,
+                   attest::DecodeSelection(started->selection()), "enrol");
+  ASSIGN_OR_RETURN(
+      attest::Collected collected, tpm.WithAk([&](tpm::Device& device, const tpm::LoadedKey& ak) {
+        return attest::Collect(device, ak, CollectContextOf(config, state), boot_log,
+                               {.selection = selection, .boot_log = true, .ledger = true},
+                               attest::Bind(attest::Purpose::kEnrolQuote, binding));
+      }),
+      "enrol");
   node::FinishEnrolmentRequest request;
   request.set_sealed_state(started->sealed_state());
   request.set_activation_secret(attest::ToField(secret.Reveal()));
-  *request.mutable_node_key() = attest::EncodeCertification({.attest = certified.attest, .signature = certified.signature});
+  *request.mutable_node_key() =
+      attest::EncodeCertification({.attest = certified.attest, .signature = certified.signature});
   *request.mutable_evidence() = attest::EncodeEvidence(collected.evidence);
   const auto finished = issuer.FinishEnrolment(request);
   if (!finished) return std::unexpected(Explained(finished.error(), offer).Wrapped("enrol"));
-  return EnrolmentReply{.response = *finished, .node_id = started->node_id(), .pcrs = std::move(collected.pcrs)};
+  return EnrolmentReply{
+      .response = *finished, .node_id = started->node_id(), .pcrs = std::move(collected.pcrs)};
 }
 
 }  // namespace lodekey::agent

@@ -18,11 +18,15 @@ std::string NodeIdentity::ChainPem() const {
   return pem;
 }
 
-Result<NodeIdentity> ReadIdentity(const google::protobuf::RepeatedPtrField<std::string>& certificates, const crypto::PublicKey& node_key) {
-  if (certificates.empty() || certificates.size() > kMaxChain) return Invalid("its chain has no certificate, or too many");
+Result<NodeIdentity> ReadIdentity(
+    const google::protobuf::RepeatedPtrField<std::string>& certificates,
+    const crypto::PublicKey& node_key) {
+  if (certificates.empty() || certificates.size() > kMaxChain)
+    return Invalid("its chain has no certificate, or too many");
   NodeIdentity identity;
   for (const std::string& der : certificates) {
-    ASSIGN_OR_RETURN(crypto::Certificate certificate, crypto::Certificate::FromDer(AsBytes(der)), "node certificate");
+    ASSIGN_OR_RETURN(crypto::Certificate certificate, crypto::Certificate::FromDer(AsBytes(der)),
+                     "node certificate");
     identity.chain.push_back(std::move(certificate));
   }
   if (!(identity.leaf().key() == node_key)) return Invalid("its key is another");

@@ -12,15 +12,18 @@
 namespace lodekey::agent {
 
 struct NodeIdentity {
-  std::vector<crypto::Certificate> chain;   // leaf first, without the root
+  std::vector<crypto::Certificate> chain;  // leaf first, without the root
 
   const crypto::Certificate& leaf() const { return chain.front(); }
   std::string spiffe_id() const { return chain.front().UriSans().front(); }
   std::string ChainPem() const;
 };
 
-// Reads the issuer's message, or what was stored of it: one URI SAN, and the key that is in this TPM. kUntrusted
+// Reads the issuer's message, or what was stored of it: one URI SAN, and the key that is in this
+// TPM. kUntrusted
 // ("identity-invalid").
-Result<NodeIdentity> ReadIdentity(const google::protobuf::RepeatedPtrField<std::string>& certificates, const crypto::PublicKey& node_key);
+Result<NodeIdentity> ReadIdentity(
+    const google::protobuf::RepeatedPtrField<std::string>& certificates,
+    const crypto::PublicKey& node_key);
 
 }  // namespace lodekey::agent

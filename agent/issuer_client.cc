@@ -20,22 +20,28 @@ constexpr auto kDeadline = std::chrono::seconds(30);
 constexpr int kMaxMessage = 4 << 20;
 constexpr int kKeepaliveMs = 5 * 60 * 1000;
 
-// What the last handshake found; shared with the verifier, which gRPC may keep longer than the client lives.
+// What the last handshake found; shared with the verifier, which gRPC may keep longer than the
+// client lives.
 struct Findings {
   std::mutex mutex;
   std::shared_ptr<const crypto::Certificate> authority;
-  std::string untrusted;   // why the last server was refused
+  std::string untrusted;  // why the last server was refused
   std::string advice;
 };
 
 class Verifier final : public tls::ExternalCertificateVerifier {
  public:
-  Verifier(IssuerTrust trust, std::shared_ptr<Findings> findings) : trust_(std::move(trust)), findings_(std::move(findings)) {}
+  Verifier(IssuerTrust trust, std::shared_ptr<Findings> findings)
+      : trust_(std::move(trust)), findings_(std::move(findings)) {}
 
-  bool Verify(tls::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>, grpc::Status* status) override {
+  bool Verify(tls::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
+              grpc::Status* status) override {
     const auto chain = request->peer_cert_full_chain();
-    const auto presented = crypto::Certificate::ListFromPem(std::string_view(chain.data(), chain.size()));
-    const auto authority = presented ? CheckIssuer(trust_, *presented) : Result<crypto::Certificate>(std::unexpected(presented.error()));
+    const auto presented =
+        crypto::Certificate::ListFromPem(std::string_view(chain.data(), chain.size()));
+    const auto authority = presented
+                               ? CheckIssuer(trust_, *presented)
+                               : Result<crypto::Certificate>(std::unexpected(presented.error()));
     const std::scoped_lock lock(findings_->mutex);
     if (authority) {
       findings_->authority = std::make_shared<const crypto::Certificate>(*authority);
@@ -76,20 +82,28 @@ std::string Trailer(const grpc::ClientContext& context, const char* key) {
 class Client final : public IssuerClient {
  public:
   Client(std::string address, IssuerTrust trust)
-      : address_(std::move(address)), trust_(std::move(trust)), findings_(std::make_shared<Findings>()) {}
+      : address_(std::move(address)),
+        trust_(std::move(trust)),
+        findings_(std::make_shared<Findings>()) {}
 
-  Result<node::StartEnrolmentResponse> StartEnrolment(const node::StartEnrolmentRequest& request) override {
-    return Call<node::StartEnrolmentResponse>(Anonymous(), &node::NodeService::Stub::StartEnrolment, request);
+  Result<node::StartEnrolmentResponse> StartEnrolment(
+      const node::StartEnrolmentRequest& request) override {
+    return Call<node::StartEnrolmentResponse>(Anonymous(), &node::NodeService::Stub::StartEnrolment,
+                                              request);
   }
-  Result<node::FinishEnrolmentResponse> FinishEnrolment(const node::FinishEnrolmentRequest& request) override {
-    return Call<node::FinishEnrolmentResponse>(Anonymous(), &node::NodeService::Stub::FinishEnrolment, request);
+  Result<node::FinishEnrolmentResponse> FinishEnrolment(
+      const node::FinishEnrolmentRequest& request) override {
+    return Call<node::FinishEnrolmentResponse>(Anonymous(),
+                                               &node::NodeService::Stub::FinishEnrolment, request);
   }
   Result<node::AttestResponse> Attest(const node::AttestRequest& request) override {
-    if (!identified_) return Fail(Code::kNotFound, "the node has no identity yet", {.name = "not-enrolled"});
+    if (!identified_)
+      return Fail(Code::kNotFound, "the node has no identity yet", {.name = "not-enrolled"});
     return Call<node::AttestResponse>(*identified_, &node::NodeService::Stub::Attest, request);
   }
 
-  void UseIdentity(const std::string& chain_pem, const std::string& key_reference, const crypto::Certificate& authority) override {
+  void UseIdentity(const std::string& chain_pem, const std::string& key_reference,
+                   const crypto::Certificate& authority) override {
     anonymous_.reset();
     const auto provider = std::make_shared<tls::StaticDataCertificateProvider>(
         authority.ToPem(), std::vector<tls::IdentityKeyCertPair>{{key_reference, chain_pem}});
@@ -97,7 +111,8 @@ class Client final : public IssuerClient {
     options.set_certificate_provider(provider);
     options.watch_root_certs();
     options.watch_identity_key_cert_pairs();
-    // The chain is verified while the handshake runs, before the node's certificate is sent; the rest by the verifier.
+    // The chain is verified while the handshake runs, before the node's certificate is sent; the
+    // rest by the verifier.
     options.set_verify_server_certs(true);
     identified_ = Connect(options);
   }
@@ -114,7 +129,8 @@ class Client final : public IssuerClient {
   node::NodeService::Stub& Anonymous() {
     if (!anonymous_) {
       tls::TlsChannelCredentialsOptions options;
-      options.set_verify_server_certs(false);  // by the verifier alone: the authority's certificate is not known yet
+      options.set_verify_server_certs(
+          false);  // by the verifier alone: the authority's certificate is not known yet
       anonymous_ = Connect(options);
     }
     return *anonymous_;
@@ -122,19 +138,22 @@ class Client final : public IssuerClient {
 
   Stub Connect(tls::TlsChannelCredentialsOptions& options) {
     options.set_check_call_host(false);
-    options.set_certificate_verifier(tls::ExternalCertificateVerifier::Create<Verifier>(trust_, findings_));
+    options.set_certificate_verifier(
+        tls::ExternalCertificateVerifier::Create<Verifier>(trust_, findings_));
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessage);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     // The agent's own back-off decides when to try again.
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return node::NodeService::NewStub(grpc::CreateCustomChannel(address_, tls::TlsCredentials(options), arguments));
+    return node::NodeService::NewStub(
+        grpc::CreateCustomChannel(address_, tls::TlsCredentials(options), arguments));
   }
 
   template <class Response, class Request>
   Result<Response> Call(node::NodeService::Stub& stub,
-                        grpc::Status (node::NodeService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                        grpc::Status (node::NodeService::Stub::*method)(grpc::ClientContext*,
+                                                                        const Request&, Response*),
                         const Request& request) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kDeadline);
@@ -144,7 +163,8 @@ class Client final : public IssuerClient {
     return FailStatus(context, status);
   }
 
-  std::unexpected<Error> FailStatus(const grpc::ClientContext& context, const grpc::Status& status) const {
+  std::unexpected<Error> FailStatus(const grpc::ClientContext& context,
+                                    const grpc::Status& status) const {
     const std::string name = Trailer(context, "lodekey-error");
     const std::string message(status.error_message());
     if (!name.empty()) {
@@ -153,10 +173,15 @@ class Client final : public IssuerClient {
                   {.name = name, .advice = Trailer(context, "lodekey-advice")});
     }
     const std::scoped_lock lock(findings_->mutex);
-    if (!findings_->untrusted.empty()) return Fail(Code::kUntrusted, findings_->untrusted, {.name = "issuer-untrusted", .advice = findings_->advice});
+    if (!findings_->untrusted.empty())
+      return Fail(Code::kUntrusted, findings_->untrusted,
+                  {.name = "issuer-untrusted", .advice = findings_->advice});
     const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-    return Fail(late ? Code::kTimeout : Code::kUnavailable, fmt::format("no answer from the issuer at {}: {}", address_, message),
-                {.name = "issuer-unreachable", .advice = "Check the address, the network and that lodekey-issuer runs. It is tried again by itself."});
+    return Fail(late ? Code::kTimeout : Code::kUnavailable,
+                fmt::format("no answer from the issuer at {}: {}", address_, message),
+                {.name = "issuer-unreachable",
+                 .advice = "Check the address, the network and that lodekey-issuer runs. It is "
+                           "tried again by itself."});
   }
 
   std::string address_;

@@ -14,13 +14,15 @@ namespace lodekey::agent {
 
 struct IssuerTrust {
   std::string trust_domain;
-  std::vector<Bytes> pins;                 // SHA-256 of the issuer authority's SubjectPublicKeyInfo
-  std::function<Time()> now;               // the wall clock, or the floor where that is later
+  std::vector<Bytes> pins;    // SHA-256 of the issuer authority's SubjectPublicKeyInfo
+  std::function<Time()> now;  // the wall clock, or the floor where that is later
 };
 
-// Checks a server's chain (leaf first, as it was presented): it leads to a certificate whose key is pinned, every period
-// holds now, and the leaf is no CA, serves TLS and has exactly the URI SAN spiffe://TD/lodekey/issuer; a DNS name counts
-// for nothing. Returns the authority. kUntrusted ("issuer-untrusted").
-Result<crypto::Certificate> CheckIssuer(const IssuerTrust& trust, const std::vector<crypto::Certificate>& presented);
+// Checks a server's chain (leaf first, as it was presented): it leads to a certificate whose key is
+// pinned, every period holds now, and the leaf is no CA, serves TLS and has exactly the URI SAN
+// spiffe://TD/lodekey/issuer; a DNS name counts for nothing. Returns the authority. kUntrusted
+// ("issuer-untrusted").
+Result<crypto::Certificate> CheckIssuer(const IssuerTrust& trust,
+                                        const std::vector<crypto::Certificate>& presented);
 
 }  // namespace lodekey::agent

@@ -15,7 +15,8 @@ constexpr size_t kSecretSize = 32;
 constexpr size_t kMaxFile = 256;
 
 Result<void> Store(const std::string& path, const tpm::KeySecret& secret) {
-  Bytes content = std::move(Writer().Raw(kMagic).Raw(secret.data.Reveal()).Raw(secret.auth.Reveal())).Finish();
+  Bytes content =
+      std::move(Writer().Raw(kMagic).Raw(secret.data.Reveal()).Raw(secret.auth.Reveal())).Finish();
   const auto check = crypto::Sha256(content);
   content.insert(content.end(), check.begin(), check.end());
   auto stored = platform::WriteFileAtomically(path, content, 0600);
@@ -42,7 +43,8 @@ Result<tpm::KeySecret> Parse(ByteView content) {
 Result<tpm::KeySecret> ReadOrMakeKeySecret(const std::string& path) {
   auto content = platform::ReadFile(path, kMaxFile);
   if (!content && content.error().code == Code::kNotFound) {
-    tpm::KeySecret secret{.data = crypto::Secret::Random(kSecretSize), .auth = crypto::Secret::Random(kSecretSize)};
+    tpm::KeySecret secret{.data = crypto::Secret::Random(kSecretSize),
+                          .auth = crypto::Secret::Random(kSecretSize)};
     RETURN_IF_ERROR(Store(path, secret), "store a key's secret");
     return secret;
   }
@@ -50,9 +52,11 @@ Result<tpm::KeySecret> ReadOrMakeKeySecret(const std::string& path) {
   auto secret = Parse(*content);
   crypto::WipeBytes(*content);
   if (secret) return secret;
-  return Fail(Code::kUntrusted, fmt::format("{} is not a key file of lodekey: {}", path, secret.error().text),
+  return Fail(Code::kUntrusted,
+              fmt::format("{} is not a key file of lodekey: {}", path, secret.error().text),
               {.name = "key-file-corrupt",
-               .advice = "Restore it from a backup. If there is none, move it away and restart lodekeyd; the issuer then asks for "
+               .advice = "Restore it from a backup. If there is none, move it away and restart "
+                         "lodekeyd; the issuer then asks for "
                          "'lodekey node approve-ak' for this node."});
 }
 

@@ -41,10 +41,12 @@ class Service final : public api::AgentService::Service {
   Service(Agent& agent, const platform::PeerMap& peers) : agent_(agent), peers_(peers) {}
 
  private:
-  // The socket's mode says who may call; a call from a connection that we did not accept ourselves is denied.
+  // The socket's mode says who may call; a call from a connection that we did not accept ourselves
+  // is denied.
   template <class T, class Body>
   grpc::Status Call(grpc::ServerContext* context, T* response, Body body) {
-    if (!peers_.Find(context->peer())) return {grpc::StatusCode::PERMISSION_DENIED, "the caller is unknown"};
+    if (!peers_.Find(context->peer()))
+      return {grpc::StatusCode::PERMISSION_DENIED, "the caller is unknown"};
     Result<T> result = body();
     if (result) {
       *response = *std::move(result);
@@ -55,24 +57,30 @@ class Service final : public api::AgentService::Service {
     return {StatusCodeOf(result.error().code), result.error().text};
   }
 
-  grpc::Status ShowStatus(grpc::ServerContext* context, const api::ShowStatusRequest*, api::Status* response) override {
+  grpc::Status ShowStatus(grpc::ServerContext* context, const api::ShowStatusRequest*,
+                          api::Status* response) override {
     return Call(context, response, [&]() -> Result<api::Status> { return agent_.ShowStatus(); });
   }
-  grpc::Status Enroll(grpc::ServerContext* context, const api::EnrollRequest*, api::EnrollResponse* response) override {
+  grpc::Status Enroll(grpc::ServerContext* context, const api::EnrollRequest*,
+                      api::EnrollResponse* response) override {
     return Call(context, response, [&] { return agent_.Enroll(); });
   }
-  grpc::Status Unenroll(grpc::ServerContext* context, const api::UnenrollRequest*, api::EnrollResponse* response) override {
+  grpc::Status Unenroll(grpc::ServerContext* context, const api::UnenrollRequest*,
+                        api::EnrollResponse* response) override {
     return Call(context, response, [&] { return agent_.Unenroll(); });
   }
-  grpc::Status Attest(grpc::ServerContext* context, const api::AttestNowRequest*, api::AttestNowResponse* response) override {
+  grpc::Status Attest(grpc::ServerContext* context, const api::AttestNowRequest*,
+                      api::AttestNowResponse* response) override {
     return Call(context, response, [&]() -> Result<api::AttestNowResponse> {
       api::AttestNowResponse message;
       ASSIGN_OR_RETURN(*message.mutable_status(), agent_.AttestNow(), "attest now");
       return message;
     });
   }
-  grpc::Status ShowBundle(grpc::ServerContext* context, const api::ShowBundleRequest*, api::ShowBundleResponse* response) override {
-    return Call(context, response, [&]() -> Result<api::ShowBundleResponse> { return agent_.ShowBundle(); });
+  grpc::Status ShowBundle(grpc::ServerContext* context, const api::ShowBundleRequest*,
+                          api::ShowBundleResponse* response) override {
+    return Call(context, response,
+                [&]() -> Result<api::ShowBundleResponse> { return agent_.ShowBundle(); });
   }
 
   Agent& agent_;
@@ -99,11 +107,13 @@ class Front final : public LocalServer {
     builder.SetResourceQuota(quota);
     server_ = builder.BuildAndStart();
     if (!server_) return Fail(Code::kInternal, "cannot start the local API");
-    ASSIGN_OR_RETURN(listener_, platform::UnixListener::Create(socket, group.empty() ? 0600 : 0660, group,
-                                                               [this](platform::UniqueFd fd, platform::Peer peer) {
-                                                                 if (!peers_->Add(fd.get(), std::move(peer))) return;
-                                                                 grpc::AddInsecureChannelFromFd(server_.get(), fd.release());
-                                                               }),
+    ASSIGN_OR_RETURN(listener_,
+                     platform::UnixListener::Create(
+                         socket, group.empty() ? 0600 : 0660, group,
+                         [this](platform::UniqueFd fd, platform::Peer peer) {
+                           if (!peers_->Add(fd.get(), std::move(peer))) return;
+                           grpc::AddInsecureChannelFromFd(server_.get(), fd.release());
+                         }),
                      "local API");
     return {};
   }
@@ -117,7 +127,8 @@ class Front final : public LocalServer {
 
 }  // namespace
 
-Result<std::unique_ptr<LocalServer>> LocalServer::Start(Agent& agent, const std::string& socket, const std::string& group) {
+Result<std::unique_ptr<LocalServer>> LocalServer::Start(Agent& agent, const std::string& socket,
+                                                        const std::string& group) {
   auto front = std::make_unique<Front>();
   RETURN_IF_ERROR(front->Start(agent, socket, group), "serve the local API");
   return std::unique_ptr<LocalServer>(std::move(front));

@@ -12,7 +12,8 @@ namespace lodekey::agent {
 class LocalServer {
  public:
   // Serves until destroyed. `group` may use the socket besides root and the agent's own user.
-  static Result<std::unique_ptr<LocalServer>> Start(Agent& agent, const std::string& socket, const std::string& group);
+  static Result<std::unique_ptr<LocalServer>> Start(Agent& agent, const std::string& socket,
+                                                    const std::string& group);
   virtual ~LocalServer() = default;
 };
 

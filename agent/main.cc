@@ -28,13 +28,17 @@ int Main(int argc, char** argv) {
   CLI::App app("The agent of lodekey: gives this host an identity rooted in its TPM.", "lodekeyd");
   std::string config_path;
   std::vector<std::string> settings;
-  app.add_option("-c,--config", config_path, "configuration file (default /etc/lodekey/agent.toml)");
+  app.add_option("-c,--config", config_path,
+                 "configuration file (default /etc/lodekey/agent.toml)");
   app.add_option("--set", settings, "a setting as key=value; overrides file and environment");
   app.require_subcommand(0, 1);
   app.add_subcommand("run", "attest and serve identities (default)");
-  const auto* check_config = app.add_subcommand("check-config", "read the configuration and say what is wrong with it");
+  const auto* check_config =
+      app.add_subcommand("check-config", "read the configuration and say what is wrong with it");
   const auto* version = app.add_subcommand("version", "print the version");
-  app.footer("Keys of the configuration: see docs/configuration.md. Admin verbs live in the lodekey command.");
+  app.footer(
+      "Keys of the configuration: see docs/configuration.md. Admin verbs live in the lodekey "
+      "command.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -61,7 +65,8 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    if (const auto hardened = lodekey::platform::HardenProcess(); !hardened) return Report(hardened.error());
+    if (const auto hardened = lodekey::platform::HardenProcess(); !hardened)
+      return Report(hardened.error());
     // protobuf would write a line for every malformed string of a stranger.
     google::protobuf::SetLogHandler(nullptr);
     if (const auto ready = lodekey::crypto::InitCrypto(); !ready) return Report(ready.error());

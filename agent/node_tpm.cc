@@ -33,7 +33,8 @@ Result<const tpm::EkTemplate*> ChooseEkTemplate(tpm::Device& device, std::string
   const auto& templates = tpm::EkTemplates();
   const auto known = std::ranges::find(templates, remembered, &tpm::EkTemplate::name);
   if (known != templates.end()) return &*known;
-  ASSIGN_OR_RETURN(const auto present, device.ListNv(kFirstEkIndex, kLastChainIndex), "list the EK certificates");
+  ASSIGN_OR_RETURN(const auto present, device.ListNv(kFirstEkIndex, kLastChainIndex),
+                   "list the EK certificates");
   for (const tpm::EkTemplate& candidate : templates) {
     if (std::ranges::count(present, candidate.certificate_index) != 0) return &candidate;
   }
@@ -41,12 +42,20 @@ Result<const tpm::EkTemplate*> ChooseEkTemplate(tpm::Device& device, std::string
 }
 
 Result<NodeTpm::Keys> NodeTpm::LoadKeys(tpm::Device& device, State& state) {
-  ASSIGN_OR_RETURN(const tpm::KeySecret ak_secret, ReadOrMakeKeySecret(state.AkKeyPath()), "attestation key");
-  ASSIGN_OR_RETURN(tpm::LoadedKey ak, device.CreatePrimary(ESYS_TR_RH_ENDORSEMENT, tpm::AttestationKeyTemplate(), ak_secret), "attestation key");
-  ASSIGN_OR_RETURN(const tpm::KeySecret secret, ReadOrMakeKeySecret(state.NodeKeyPath()), "node key");
-  ASSIGN_OR_RETURN(tpm::LoadedKey node_key, device.CreatePrimary(ESYS_TR_RH_NULL, tpm::NodeKeyTemplate(), secret), "node key");
+  ASSIGN_OR_RETURN(const tpm::KeySecret ak_secret, ReadOrMakeKeySecret(state.AkKeyPath()),
+                   "attestation key");
+  ASSIGN_OR_RETURN(
+      tpm::LoadedKey ak,
+      device.CreatePrimary(ESYS_TR_RH_ENDORSEMENT, tpm::AttestationKeyTemplate(), ak_secret),
+      "attestation key");
+  ASSIGN_OR_RETURN(const tpm::KeySecret secret, ReadOrMakeKeySecret(state.NodeKeyPath()),
+                   "node key");
+  ASSIGN_OR_RETURN(tpm::LoadedKey node_key,
+                   device.CreatePrimary(ESYS_TR_RH_NULL, tpm::NodeKeyTemplate(), secret),
+                   "node key");
   const std::string name(AsText(node_key.area.name()));
-  if (state.boot().node_key_name() == name) return Keys{.ak = std::move(ak), .node_key = std::move(node_key)};
+  if (state.boot().node_key_name() == name)
+    return Keys{.ak = std::move(ak), .node_key = std::move(node_key)};
   if (state.boot().node_key_name().empty()) {
     state.boot().set_node_key_name(name);
     RETURN_IF_ERROR(state.SaveBoot(), "remember the node key");
@@ -54,17 +63,21 @@ Result<NodeTpm::Keys> NodeTpm::LoadKeys(tpm::Device& device, State& state) {
   }
   // Another NULL seed: the TPM was reset since. Begin this boot with a key of its own.
   RETURN_IF_ERROR(state.ForgetBoot(), "forget the earlier boot");
-  ASSIGN_OR_RETURN(const tpm::KeySecret fresh, ReadOrMakeKeySecret(state.NodeKeyPath()), "node key");
+  ASSIGN_OR_RETURN(const tpm::KeySecret fresh, ReadOrMakeKeySecret(state.NodeKeyPath()),
+                   "node key");
   node_key.handle.Reset();
-  ASSIGN_OR_RETURN(tpm::LoadedKey fresh_key, device.CreatePrimary(ESYS_TR_RH_NULL, tpm::NodeKeyTemplate(), fresh), "node key");
+  ASSIGN_OR_RETURN(tpm::LoadedKey fresh_key,
+                   device.CreatePrimary(ESYS_TR_RH_NULL, tpm::NodeKeyTemplate(), fresh),
+                   "node key");
   state.boot().set_node_key_name(std::string(AsText(fresh_key.area.name())));
   RETURN_IF_ERROR(state.SaveBoot(), "remember the node key");
   return Keys{.ak = std::move(ak), .node_key = std::move(fresh_key)};
 }
 
-Result<std::unique_ptr<NodeTpm>> NodeTpm::Open(std::unique_ptr<tpm::Device> device, const platform::AgentConfig& config,
-                                               State& state) {
-  ASSIGN_OR_RETURN(const tpm::EkTemplate* ek_template, ChooseEkTemplate(*device, state.lasting().ek_template()), "endorsement key");
+Result<std::unique_ptr<NodeTpm>> NodeTpm::Open(std::unique_ptr<tpm::Device> device,
+                                               const platform::AgentConfig& config, State& state) {
+  ASSIGN_OR_RETURN(const tpm::EkTemplate* ek_template,
+                   ChooseEkTemplate(*device, state.lasting().ek_template()), "endorsement key");
   ASSIGN_OR_RETURN(tpm::LoadedKey ek, device->CreateEk(*ek_template), "endorsement key");
   RETURN_IF_ERROR(device->StartSession(ek), "session");
   if (state.lasting().ek_template() != ek_template->name) {
@@ -72,17 +85,26 @@ Result<std::unique_ptr<NodeTpm>> NodeTpm::Open(std::unique_ptr<tpm::Device> devi
     RETURN_IF_ERROR(state.SaveLasting(), "remember the endorsement key");
   }
   std::optional<tpm::LoadedKey> kept(std::move(ek));
-  // An enrolled node needs its slot for the keys, and no look at the register: the next quote covers the claim.
+  // An enrolled node needs its slot for the keys, and no look at the register: the next quote
+  // covers the claim.
   if (state.boot().certificates_size() != 0) kept.reset();
   ASSIGN_OR_RETURN(Keys keys, LoadKeys(*device, state), "keys");
   if (config.ledger_pcr && state.boot().certificates_size() == 0) {
-    RETURN_IF_ERROR(ClaimRegister(*device, state, static_cast<uint8_t>(*config.ledger_pcr), keys.ak.area.name()), "claim");
+    RETURN_IF_ERROR(ClaimRegister(*device, state, static_cast<uint8_t>(*config.ledger_pcr),
+                                  keys.ak.area.name()),
+                    "claim");
   }
-  const std::shared_ptr<Chip> chip(new Chip{.mutex = {}, .device = std::move(device), .ek = std::move(kept), .keys = std::move(keys)});
+  const std::shared_ptr<Chip> chip(new Chip{.mutex = {},
+                                            .device = std::move(device),
+                                            .ek = std::move(kept),
+                                            .keys = std::move(keys),
+                                            .sign_failed = false});
   std::unique_ptr<NodeTpm> node(new NodeTpm(chip, *ek_template));
   const auto sign = [chip](ByteView digest) {
     const std::scoped_lock lock(chip->mutex);
-    return chip->device->SignDigest(chip->keys.node_key, digest);
+    auto signature = chip->device->SignDigest(chip->keys.node_key, digest);
+    if (!signature) chip->sign_failed = true;
+    return signature;
   };
   ASSIGN_OR_RETURN(node->tls_key_, tpm::TlsKey::Register(node->node_key().key(), sign), "TLS key");
   return node;
@@ -95,10 +117,12 @@ Result<EndorsementOffer> NodeTpm::Offer() {
     ASSIGN_OR_RETURN(chip_->ek, device.CreateEk(ek_template_), "endorsement key");
   }
   EndorsementOffer offer{.ek = chip_->ek->area};
-  ASSIGN_OR_RETURN(const auto certificate, device.ReadNv(ek_template_.certificate_index), "EK certificate");
+  ASSIGN_OR_RETURN(const auto certificate, device.ReadNv(ek_template_.certificate_index),
+                   "EK certificate");
   if (!certificate) return offer;
   offer.certificate = *certificate;
-  ASSIGN_OR_RETURN(const auto indices, device.ListNv(kFirstChainIndex, kLastChainIndex), "EK certificate chain");
+  ASSIGN_OR_RETURN(const auto indices, device.ListNv(kFirstChainIndex, kLastChainIndex),
+                   "EK certificate chain");
   ASSIGN_OR_RETURN(offer.chain, ReadChain(device, indices), "EK certificate chain");
   return offer;
 }

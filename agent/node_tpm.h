@@ -1,7 +1,8 @@
-// The node's keys in its TPM, ready for use: EK created and the session salted to it, AK and node key loaded, the ledger
-// register claimed for this AK.
+// The node's keys in its TPM, ready for use: EK created and the session salted to it, AK and node
+// key loaded, the ledger register claimed for this AK.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,10 +27,11 @@ struct EndorsementOffer {
 // Thread-safe: TLS handshakes sign on gRPC's threads while the agent's loop quotes.
 class NodeTpm {
  public:
-  // Brings the keys of this boot to life on `device`. When the NULL hierarchy gives another node key than the state
-  // remembers, a boot has passed: what belonged to the earlier one is forgotten first.
-  static Result<std::unique_ptr<NodeTpm>> Open(std::unique_ptr<tpm::Device> device, const platform::AgentConfig& config,
-                                               State& state);
+  // Brings the keys of this boot to life on `device`. When the NULL hierarchy gives another node
+  // key than the state remembers, a boot has passed: what belonged to the earlier one is forgotten
+  // first.
+  static Result<std::unique_ptr<NodeTpm>> Open(std::unique_ptr<tpm::Device> device,
+                                               const platform::AgentConfig& config, State& state);
 
   const tpm::PublicArea& ak() const { return chip_->keys.ak.area; }
   const tpm::PublicArea& node_key() const { return chip_->keys.node_key.area; }
@@ -48,6 +50,9 @@ class NodeTpm {
     return use(*chip_->device, chip_->keys.ak);
   }
 
+  // False once the chip refused to sign a handshake: gRPC shows that as an unreachable server.
+  bool healthy() const { return !chip_->sign_failed; }
+
   // "engine:…" for the TLS library.
   const std::string& tls_key_reference() const { return tls_key_->reference(); }
 
@@ -62,8 +67,10 @@ class NodeTpm {
     std::unique_ptr<tpm::Device> device;  // outlives every handle below
     std::optional<tpm::LoadedKey> ek;
     Keys keys;
+    std::atomic<bool> sign_failed = false;
   };
-  NodeTpm(std::shared_ptr<Chip> chip, const tpm::EkTemplate& ek_template) : chip_(std::move(chip)), ek_template_(ek_template) {}
+  NodeTpm(std::shared_ptr<Chip> chip, const tpm::EkTemplate& ek_template)
+      : chip_(std::move(chip)), ek_template_(ek_template) {}
   static Result<Keys> LoadKeys(tpm::Device& device, State& state);
 
   std::shared_ptr<Chip> chip_;
@@ -71,8 +78,8 @@ class NodeTpm {
   std::unique_ptr<tpm::TlsKey> tls_key_;
 };
 
-// The template whose EK this chip is known by: the first whose certificate it holds, else the first it can create.
-// `remembered` (a template's name, or empty) saves the search.
+// The template whose EK this chip is known by: the first whose certificate it holds, else the first
+// it can create. `remembered` (a template's name, or empty) saves the search.
 Result<const tpm::EkTemplate*> ChooseEkTemplate(tpm::Device& device, std::string_view remembered);
 
 }  // namespace lodekey::agent

@@ -18,8 +18,11 @@ Result<void> Run(const platform::AgentConfig& config) {
   RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
   RETURN_IF_ERROR(crypto::LeaveServerValidityToCaller(), "TLS");
   ASSIGN_OR_RETURN(State state, State::Open(config.state_dir, config.runtime_dir), "state");
-  Agent agent(config, std::move(state), [&] { return tpm::Device::Open(config.tcti); }, IssuerClient::Create);
-  ASSIGN_OR_RETURN(const auto server, LocalServer::Start(agent, config.socket, config.group), "local API");
+  Agent agent(
+      config, std::move(state), [&] { return tpm::Device::Open(config.tcti); },
+      IssuerClient::Create);
+  ASSIGN_OR_RETURN(const auto server, LocalServer::Start(agent, config.socket, config.group),
+                   "local API");
   std::thread loop([&] { agent.Run(); });
   platform::NotifyReady("starting");
   for (;;) {

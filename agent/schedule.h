@@ -8,15 +8,16 @@
 
 namespace lodekey::agent {
 
-// Doubles from first to max, each wait drawn from its upper half, so that a fleet that lost its issuer does not come
-// back as one.
+// Doubles from first to max, each wait drawn from its upper half, so that a fleet that lost its
+// issuer does not come back as one.
 class Backoff {
  public:
   Backoff(Duration first, Duration max) : first_(first), max_(max), next_(first) {}
 
   // `random` is uniform over 32 bits.
   Duration Next(uint32_t random) {
-    const Duration wait = next_ / 2 + Duration((next_ / 2).count() * static_cast<int64_t>(random) / INT64_C(0x100000000));
+    const Duration wait = next_ / 2 + Duration((next_ / 2).count() * static_cast<int64_t>(random) /
+                                               INT64_C(0x100000000));
     next_ = std::min(max_, next_ * 2);
     return wait;
   }
@@ -30,7 +31,8 @@ class Backoff {
 
 // The interval less up to a tenth of it.
 inline Duration Jittered(Duration interval, uint32_t random) {
-  return interval - Duration((interval / 10).count() * static_cast<int64_t>(random) / INT64_C(0x100000000));
+  return interval -
+         Duration((interval / 10).count() * static_cast<int64_t>(random) / INT64_C(0x100000000));
 }
 
 }  // namespace lodekey::agent

@@ -12,7 +12,8 @@ constexpr size_t kMaxFile = size_t{1} << 20;
 
 std::unexpected<Error> Corrupt(const std::string& path, std::string_view why) {
   return Fail(Code::kUntrusted, fmt::format("{} is damaged: {}", path, why),
-              {.name = "state-corrupt", .advice = "Restore it from a backup, or move it away: the host then enrols again."});
+              {.name = "state-corrupt",
+               .advice = "Restore it from a backup, or move it away: the host then enrols again."});
 }
 
 // An absent file is an empty state.
@@ -25,12 +26,18 @@ Result<Message> LoadMessage(const std::string& path) {
     return message;
   }
   if (!content) return std::unexpected(content.error());
-  if (!message.ParseFromArray(content->data(), static_cast<int>(content->size())) || message.version() == 0) {
+  if (!message.ParseFromArray(content->data(), static_cast<int>(content->size())) ||
+      message.version() == 0) {
     return Corrupt(path, "it does not parse");
   }
   if (message.version() > kVersion) {
-    return Fail(Code::kConflict, fmt::format("{} was written by a later version of lodekey (format {})", path, message.version()),
-                {.name = "state-newer", .advice = "Install that version again, or move the file away: the host then enrols again."});
+    return Fail(
+        Code::kConflict,
+        fmt::format("{} was written by a later version of lodekey (format {})", path,
+                    message.version()),
+        {.name = "state-newer",
+         .advice =
+             "Install that version again, or move the file away: the host then enrols again."});
   }
   return message;
 }
@@ -62,7 +69,8 @@ Result<State> State::Open(std::string state_dir, std::string runtime_dir) {
 
 Result<void> State::Load() {
   ASSIGN_OR_RETURN(lasting_, LoadMessage<lodekey::agent::v1::AgentState>(LastingPath()), "state");
-  ASSIGN_OR_RETURN(boot_, LoadMessage<lodekey::agent::v1::BootState>(BootPath()), "state of this boot");
+  ASSIGN_OR_RETURN(boot_, LoadMessage<lodekey::agent::v1::BootState>(BootPath()),
+                   "state of this boot");
   ASSIGN_OR_RETURN(ledger_, LoadLedger(LedgerPath()), "ledger");
   return {};
 }
@@ -77,9 +85,10 @@ Result<void> State::ForgetBoot() {
   boot_.Clear();
   boot_.set_version(kVersion);
   ledger_.clear();
-  RETURN_IF_ERROR(platform::RemoveFile(BootPath()), "forget the boot");
   RETURN_IF_ERROR(platform::RemoveFile(LedgerPath()), "forget the boot");
-  return platform::RemoveFile(NodeKeyPath());
+  RETURN_IF_ERROR(platform::RemoveFile(NodeKeyPath()), "forget the boot");
+  // Last: while it is there, a crash on the way is noticed and all of this done again.
+  return platform::RemoveFile(BootPath());
 }
 
 }  // namespace lodekey::agent

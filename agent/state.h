@@ -13,8 +13,10 @@ namespace lodekey::agent {
 // The files of one agent. Not thread-safe: the agent's loop owns it.
 class State {
  public:
-  // Makes the directories where they are missing (0700, 0755 for the runtime directory) and locks them: kConflict
-  // ("already-running"). kUntrusted ("state-corrupt") and kConflict ("state-newer") name the file and what to do.
+  // Makes the directories where they are missing (0700, 0755 for the runtime directory) and locks
+  // them: kConflict
+  // ("already-running"). kUntrusted ("state-corrupt") and kConflict ("state-newer") name the file
+  // and what to do.
   static Result<State> Open(std::string state_dir, std::string runtime_dir);
 
   lodekey::agent::v1::AgentState& lasting() { return lasting_; }
@@ -36,7 +38,9 @@ class State {
 
  private:
   State(std::string state_dir, std::string runtime_dir, platform::UniqueFd lock)
-      : state_dir_(std::move(state_dir)), runtime_dir_(std::move(runtime_dir)), lock_(std::move(lock)) {}
+      : state_dir_(std::move(state_dir)),
+        runtime_dir_(std::move(runtime_dir)),
+        lock_(std::move(lock)) {}
   Result<void> Load();
   std::string LastingPath() const { return state_dir_ + "/agent.state"; }
   std::string BootPath() const { return runtime_dir_ + "/boot.state"; }

@@ -8,14 +8,16 @@
 
 namespace lodekey::attest {
 
-// Collects what failed, rule by rule; the rules themselves are plain functions in appraisal_rules.h.
+// Collects what failed, rule by rule; the rules themselves are plain functions in
+// appraisal_rules.h.
 class Appraisal {
  public:
   static Verdict OfEnrolment(const Subject& subject, const EnrolmentContext& context,
                              const Certification& certification, const Evidence& evidence,
                              const References& references, const AppraisalPolicy& policy);
   static Verdict OfEvidence(const Subject& subject, ByteView nonce, const EnrolledState& state,
-                            const Evidence& evidence, const References& references, const AppraisalPolicy& policy);
+                            const Evidence& evidence, const References& references,
+                            const AppraisalPolicy& policy);
 
  private:
   void Add(std::vector<FailedRule> rules) {
@@ -24,9 +26,11 @@ class Appraisal {
   bool Clean() const { return verdict_.failed_.empty(); }
   bool BootIsOver() const { return verdict_.outcome() == Outcome::kEnrolAgain; }
 
-  // Whether the quote is this node's, for this nonce, over the values presented. What it proves is kept.
-  bool Authenticate(const Subject& subject, Purpose purpose, const BindingContext& binding, const Evidence& evidence,
-                    const tpm::PcrBank& earlier_pcrs, const AppraisalPolicy& policy);
+  // Whether the quote is this node's, for this nonce, over the values presented. What it proves is
+  // kept.
+  bool Authenticate(const Subject& subject, Purpose purpose, const BindingContext& binding,
+                    const Evidence& evidence, const tpm::PcrBank& earlier_pcrs,
+                    const AppraisalPolicy& policy);
 
   Verdict verdict_;
 };
@@ -42,8 +46,10 @@ BindingContext BindingOf(const Subject& subject, ByteView nonce, const Evidence&
           .boot_log_digest = evidence.boot_log_digest};
 }
 
-// Who approves an AK within a boot knows that the claim of the one before it is in the register already.
-AppraisalPolicy AfterApproval(const Subject& subject, const EnrolmentContext& context, AppraisalPolicy policy) {
+// Who approves an AK within a boot knows that the claim of the one before it is in the register
+// already.
+AppraisalPolicy AfterApproval(const Subject& subject, const EnrolmentContext& context,
+                              AppraisalPolicy policy) {
   policy.accept_touched_ledger |= Equal(context.approved_ak, subject.ak.name());
   return policy;
 }
@@ -60,10 +66,12 @@ bool Appraisal::Authenticate(const Subject& subject, Purpose purpose, const Bind
     return false;
   }
   const tpm::PcrBank& values = evidence.pcrs ? *evidence.pcrs : earlier_pcrs;
-  Add(rules::CheckQuotedValues(std::get<tpm::QuoteInfo>(quote->attested), values, evidence.pcrs.has_value(), policy));
+  Add(rules::CheckQuotedValues(std::get<tpm::QuoteInfo>(quote->attested), values,
+                               evidence.pcrs.has_value(), policy));
   Add(rules::CheckBootLogDigest(evidence));
   if (!Clean()) return false;
-  verdict_.proved_ = Proved{.clock = quote->clock, .firmware_version = quote->firmware_version, .pcrs = values};
+  verdict_.proved_ =
+      Proved{.clock = quote->clock, .firmware_version = quote->firmware_version, .pcrs = values};
   return true;
 }
 
@@ -73,18 +81,20 @@ Verdict Appraisal::OfEnrolment(const Subject& subject, const EnrolmentContext& c
   Appraisal appraisal;
   BindingContext binding = BindingOf(subject, context.nonce, evidence);
   binding.activation_secret = context.activation_secret;
-  appraisal.Add(rules::CheckCertification(subject, certification, Bind(Purpose::kEnrolCertify, binding)));
+  appraisal.Add(
+      rules::CheckCertification(subject, certification, Bind(Purpose::kEnrolCertify, binding)));
   if (!appraisal.Authenticate(subject, Purpose::kEnrolQuote, binding, evidence, {}, policy)) {
     return std::move(appraisal.verdict_);
   }
   const Proved& proved = *appraisal.verdict_.proved_;
   appraisal.verdict_.facts_ = rules::StateFacts(subject, evidence, proved, references);
   appraisal.Add(rules::CheckAkSuccession(subject, context, proved.clock, policy));
-  // Another key in the same chip does not speak for the node: nothing else it shows may cost the node its standing.
+  // Another key in the same chip does not speak for the node: nothing else it shows may cost the
+  // node its standing.
   if (!appraisal.Clean()) return std::move(appraisal.verdict_);
   appraisal.Add(rules::CheckSameBoot(subject, context.earlier, proved, policy));
-  appraisal.Add(rules::CheckLedger(subject, evidence.ledger_pcr, evidence.ledger.value_or(Bytes{}), proved.pcrs,
-                                   AfterApproval(subject, context, policy)));
+  appraisal.Add(rules::CheckLedger(subject, evidence.ledger_pcr, evidence.ledger.value_or(Bytes{}),
+                                   proved.pcrs, AfterApproval(subject, context, policy)));
   appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, {}, policy));
   return std::move(appraisal.verdict_);
 }
@@ -93,8 +103,8 @@ Verdict Appraisal::OfEvidence(const Subject& subject, ByteView nonce, const Enro
                               const Evidence& evidence, const References& references,
                               const AppraisalPolicy& policy) {
   Appraisal appraisal;
-  if (!appraisal.Authenticate(subject, Purpose::kAttestQuote, BindingOf(subject, nonce, evidence), evidence, state.pcrs,
-                              policy)) {
+  if (!appraisal.Authenticate(subject, Purpose::kAttestQuote, BindingOf(subject, nonce, evidence),
+                              evidence, state.pcrs, policy)) {
     return std::move(appraisal.verdict_);
   }
   const Proved& proved = *appraisal.verdict_.proved_;
@@ -106,25 +116,29 @@ Verdict Appraisal::OfEvidence(const Subject& subject, ByteView nonce, const Enro
   if (appraisal.BootIsOver()) return std::move(appraisal.verdict_);
   appraisal.Add(rules::CheckFirmware(state.firmware_version, proved.firmware_version, policy));
   appraisal.Add(rules::CheckBootLogUnchanged(state, evidence));
-  const std::vector<FailedRule> changed = rules::CheckStaticPcrs(subject, state.static_pcrs, proved.pcrs, policy);
+  const std::vector<FailedRule> changed =
+      rules::CheckStaticPcrs(subject, state.static_pcrs, proved.pcrs, policy);
   appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, changed, policy));
   appraisal.Add(changed);
   return std::move(appraisal.verdict_);
 }
 
-Verdict AppraiseEnrolment(const Subject& subject, const EnrolmentContext& context, const Certification& certification,
-                          const Evidence& evidence, const References& references, const AppraisalPolicy& policy) {
+Verdict AppraiseEnrolment(const Subject& subject, const EnrolmentContext& context,
+                          const Certification& certification, const Evidence& evidence,
+                          const References& references, const AppraisalPolicy& policy) {
   return Appraisal::OfEnrolment(subject, context, certification, evidence, references, policy);
 }
 
-Verdict AppraiseEvidence(const Subject& subject, ByteView nonce, const EnrolledState& state, const Evidence& evidence,
-                         const References& references, const AppraisalPolicy& policy) {
+Verdict AppraiseEvidence(const Subject& subject, ByteView nonce, const EnrolledState& state,
+                         const Evidence& evidence, const References& references,
+                         const AppraisalPolicy& policy) {
   return Appraisal::OfEvidence(subject, nonce, state, evidence, references, policy);
 }
 
 bool IsAuthentic(const Subject& subject, ByteView nonce, const Evidence& evidence) {
-  return rules::ReadSigned(subject.ak, evidence.quote, evidence.quote_signature, tpm::AttestKind::kQuote,
-                           Bind(Purpose::kAttestQuote, BindingOf(subject, nonce, evidence)), "quote")
+  return rules::ReadSigned(
+             subject.ak, evidence.quote, evidence.quote_signature, tpm::AttestKind::kQuote,
+             Bind(Purpose::kAttestQuote, BindingOf(subject, nonce, evidence)), "quote")
       .has_value();
 }
 

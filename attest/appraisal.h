@@ -1,4 +1,5 @@
-// The verifier (RFC 9334): judges what a node's TPM signed. Pure: no clock, no disk, no network, no chip.
+// The verifier (RFC 9334): judges what a node's TPM signed. Pure: no clock, no disk, no network, no
+// chip.
 #pragma once
 
 #include <map>
@@ -18,13 +19,14 @@ namespace lodekey::attest {
 // The choices an operator has: [appraisal] of issuer.toml.
 struct AppraisalPolicy {
   crypto::HashAlg bank = crypto::HashAlg::kSha256;
-  tpm::PcrMask required = 0x00ffff;        // must be quoted: 0-15
-  tpm::PcrMask static_pcrs = 0x0043ff;     // do not change within a boot: 0-9,14
-  bool require_references = false;         // refuse a group that has no reference values
-  bool require_claim = true;               // refuse hosts without a ledger register
-  bool accept_touched_ledger = false;      // accept a register that was not at its initial value
-  bool accept_firmware_change = true;      // accept another TPM firmware version than at the last enrolment
-  bool accept_new_ak = false;              // accept a new AK for a known EK in a later boot without approval
+  tpm::PcrMask required = 0x00ffff;     // must be quoted: 0-15
+  tpm::PcrMask static_pcrs = 0x0043ff;  // do not change within a boot: 0-9,14
+  bool require_references = false;      // refuse a group that has no reference values
+  bool require_claim = true;            // refuse hosts without a ledger register
+  bool accept_touched_ledger = false;   // accept a register that was not at its initial value
+  bool accept_firmware_change =
+      true;                    // accept another TPM firmware version than at the last enrolment
+  bool accept_new_ak = false;  // accept a new AK for a known EK in a later boot without approval
   tpm::PcrMask ledger_registers = 0x00f000;  // a ledger may live in these: 12-15
 };
 
@@ -34,8 +36,8 @@ using References = std::map<uint8_t, std::vector<Bytes>>;
 // The keys and the context that a quote must be bound to.
 struct Subject {
   std::string trust_domain;
-  std::string node_id;                     // hex
-  std::string group;                       // names the references in texts
+  std::string node_id;  // hex
+  std::string group;    // names the references in texts
   tpm::PublicArea ak;
   tpm::PublicArea node_key;
 };
@@ -50,16 +52,16 @@ struct EarlierEnrolment {
 
 struct EnrolmentContext {
   Bytes nonce;
-  ByteView activation_secret;                          // as recovered; the caller has compared it
+  ByteView activation_secret;  // as recovered; the caller has compared it
   std::optional<EarlierEnrolment> earlier = {};
-  Bytes approved_ak = {};                              // name of an AK that an operator approved
+  Bytes approved_ak = {};  // name of an AK that an operator approved
 };
 
 // What the enrolment of this boot and the evidence since established.
 struct EnrolledState {
   tpm::ClockInfo clock;
   uint64_t firmware_version = 0;
-  tpm::PcrBank pcrs = {};                              // last accepted
+  tpm::PcrBank pcrs = {};  // last accepted
   tpm::PcrBank static_pcrs = {};
   Bytes boot_log_digest = {};
   uint8_t ledger_pcr = kNoLedger;
@@ -67,14 +69,17 @@ struct EnrolledState {
 };
 
 // Finish of an enrolment: certification of the node key and the first evidence.
-Verdict AppraiseEnrolment(const Subject& subject, const EnrolmentContext& context, const Certification& certification,
-                          const Evidence& evidence, const References& references, const AppraisalPolicy& policy);
+Verdict AppraiseEnrolment(const Subject& subject, const EnrolmentContext& context,
+                          const Certification& certification, const Evidence& evidence,
+                          const References& references, const AppraisalPolicy& policy);
 
 // Evidence of an enrolled node for `nonce`.
-Verdict AppraiseEvidence(const Subject& subject, ByteView nonce, const EnrolledState& state, const Evidence& evidence,
-                         const References& references, const AppraisalPolicy& policy);
+Verdict AppraiseEvidence(const Subject& subject, ByteView nonce, const EnrolledState& state,
+                         const Evidence& evidence, const References& references,
+                         const AppraisalPolicy& policy);
 
-// Whether `evidence` carries a valid quote of this node over `nonce`, whatever it says: tells a clone from noise.
+// Whether `evidence` carries a valid quote of this node over `nonce`, whatever it says: tells a
+// clone from noise.
 bool IsAuthentic(const Subject& subject, ByteView nonce, const Evidence& evidence);
 
 }  // namespace lodekey::attest

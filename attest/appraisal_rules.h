@@ -1,5 +1,5 @@
-// The rules of an appraisal, one function each. Each returns the rules that failed; none has an effect. Internal to
-// attest: others call appraisal.h.
+// The rules of an appraisal, one function each. Each returns the rules that failed; none has an
+// effect. Internal to attest: others call appraisal.h.
 #pragma once
 
 #include <expected>
@@ -13,30 +13,33 @@ using FailedRules = std::vector<FailedRule>;
 
 // --- Authenticity: failures refuse the message and leave the node's standing alone. ---
 
-// A TPMS_ATTEST of the right kind, signed by `ak`, naming `ak` as its qualified signer, over `qualifying`.
-std::expected<tpm::Attestation, FailedRule> ReadSigned(const tpm::PublicArea& ak, ByteView attest, ByteView signature,
-                                                       tpm::AttestKind kind, ByteView qualifying,
-                                                       std::string_view what);
+// A TPMS_ATTEST of the right kind, signed by `ak`, naming `ak` as its qualified signer, over
+// `qualifying`.
+std::expected<tpm::Attestation, FailedRule> ReadSigned(const tpm::PublicArea& ak, ByteView attest,
+                                                       ByteView signature, tpm::AttestKind kind,
+                                                       ByteView qualifying, std::string_view what);
 
 // The node key is what TPM2_Certify saw: that key, a primary of the NULL hierarchy.
-FailedRules CheckCertification(const Subject& subject, const Certification& certification, ByteView qualifying);
+FailedRules CheckCertification(const Subject& subject, const Certification& certification,
+                               ByteView qualifying);
 
-// The quote covers what policy requires, and its digest is that of the values. `presented`: they came with the
-// message; otherwise they are the values last accepted.
-FailedRules CheckQuotedValues(const tpm::QuoteInfo& quote, const tpm::PcrBank& values, bool presented,
-                              const AppraisalPolicy& policy);
+// The quote covers what policy requires, and its digest is that of the values. `presented`: they
+// came with the message; otherwise they are the values last accepted.
+FailedRules CheckQuotedValues(const tpm::QuoteInfo& quote, const tpm::PcrBank& values,
+                              bool presented, const AppraisalPolicy& policy);
 
 FailedRules CheckBootLogDigest(const Evidence& evidence);
 
 // --- State: the evidence is authentic; is the host acceptable? ---
 
 // Whether this AK may take the place of the one that is enrolled.
-FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context, const tpm::ClockInfo& clock,
-                              const AppraisalPolicy& policy);
+FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context,
+                              const tpm::ClockInfo& clock, const AppraisalPolicy& policy);
 
-// An enrolment within the boot of an earlier one by the same AK: counters, clock and static PCRs continue.
-FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier, const Proved& proved,
-                          const AppraisalPolicy& policy);
+// An enrolment within the boot of an earlier one by the same AK: counters, clock and static PCRs
+// continue.
+FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
+                          const Proved& proved, const AppraisalPolicy& policy);
 
 // Within one boot reset and restart counters stand, and a safe clock only rises.
 FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& clock);
@@ -45,20 +48,24 @@ FailedRules CheckFirmware(uint64_t before, uint64_t now, const AppraisalPolicy& 
 FailedRules CheckBootLogUnchanged(const EnrolledState& state, const Evidence& evidence);
 
 // The ledger explains its register, and its first entry claims the register for this AK.
-FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView ledger, const tpm::PcrBank& pcrs,
-                        const AppraisalPolicy& policy);
+FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView ledger,
+                        const tpm::PcrBank& pcrs, const AppraisalPolicy& policy);
 
 // The same, and nothing that was recorded before is gone.
-FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& state, const Evidence& evidence,
-                                 const Proved& proved, const AppraisalPolicy& policy);
+FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& state,
+                                 const Evidence& evidence, const Proved& proved,
+                                 const AppraisalPolicy& policy);
 
-// Registers that nothing extends after the boot still have the values of this boot's first evidence.
-FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first, const tpm::PcrBank& now,
+// Registers that nothing extends after the boot still have the values of this boot's first
+// evidence.
+FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first,
+                            const tpm::PcrBank& now, const AppraisalPolicy& policy);
+
+// Every register for which the group has reference values has one of them. Registers in `already`
+// were reported.
+FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs,
+                            const References& references, const FailedRules& already,
                             const AppraisalPolicy& policy);
-
-// Every register for which the group has reference values has one of them. Registers in `already` were reported.
-FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs, const References& references,
-                            const FailedRules& already, const AppraisalPolicy& policy);
 
 // What the evidence states, with grades; also what is absent.
 std::vector<Fact> StateFacts(const Subject& subject, const Evidence& evidence, const Proved& proved,

@@ -8,12 +8,13 @@ namespace {
 namespace node = lodekey::node::v1;
 namespace verdict = lodekey::verdict::v1;
 
-constexpr size_t kMaxAttest = 1024;      // TPMS_ATTEST is at most a few hundred bytes
-constexpr size_t kMaxSignature = 1024;   // RSA-4096 and its header
+constexpr size_t kMaxAttest = 1024;     // TPMS_ATTEST is at most a few hundred bytes
+constexpr size_t kMaxSignature = 1024;  // RSA-4096 and its header
 
 Result<Bytes> Bounded(const std::string& field, size_t max, std::string_view what) {
   if (field.size() <= max) return FromField(field);
-  return Fail(Code::kInvalidArgument, fmt::format("{} has {} bytes, at most {} are allowed", what, field.size(), max),
+  return Fail(Code::kInvalidArgument,
+              fmt::format("{} has {} bytes, at most {} are allowed", what, field.size(), max),
               {.name = "evidence-malformed"});
 }
 
@@ -51,7 +52,8 @@ node::PcrSelection EncodeSelection(const tpm::BankSelection& selection) {
 
 Result<tpm::BankSelection> DecodeSelection(const node::PcrSelection& message) {
   ASSIGN_OR_RETURN(const crypto::HashAlg bank, DecodeBankName(message.bank()), "PCR selection");
-  if (message.mask() == 0 || message.mask() >> tpm::kPcrCount != 0) return Malformed("the PCR selection names no register or one above 23");
+  if (message.mask() == 0 || message.mask() >> tpm::kPcrCount != 0)
+    return Malformed("the PCR selection names no register or one above 23");
   return tpm::BankSelection{.bank = bank, .mask = message.mask()};
 }
 
@@ -70,8 +72,10 @@ Result<tpm::PcrBank> DecodeBank(const node::PcrBank& message) {
   ASSIGN_OR_RETURN(const crypto::HashAlg alg, DecodeBankName(message.bank()), "PCR bank");
   tpm::PcrBank bank{.alg = alg};
   for (const auto& entry : message.values()) {
-    if (entry.pcr() >= tpm::kPcrCount) return Malformed(fmt::format("there is no PCR {}", entry.pcr()));
-    if (entry.value().size() != crypto::DigestSize(alg)) return Malformed(fmt::format("the value of PCR {} has a wrong size", entry.pcr()));
+    if (entry.pcr() >= tpm::kPcrCount)
+      return Malformed(fmt::format("there is no PCR {}", entry.pcr()));
+    if (entry.value().size() != crypto::DigestSize(alg))
+      return Malformed(fmt::format("the value of PCR {} has a wrong size", entry.pcr()));
     if (!bank.values.emplace(static_cast<uint8_t>(entry.pcr()), FromField(entry.value())).second) {
       return Malformed(fmt::format("PCR {} has two values", entry.pcr()));
     }
@@ -96,21 +100,27 @@ node::Evidence EncodeEvidence(const Evidence& evidence) {
 Result<Evidence> DecodeEvidence(const node::Evidence& message) {
   Evidence evidence;
   ASSIGN_OR_RETURN(evidence.quote, Bounded(message.quote(), kMaxAttest, "the quote"), "evidence");
-  ASSIGN_OR_RETURN(evidence.quote_signature, Bounded(message.quote_signature(), kMaxSignature, "the signature"), "evidence");
+  ASSIGN_OR_RETURN(evidence.quote_signature,
+                   Bounded(message.quote_signature(), kMaxSignature, "the signature"), "evidence");
   if (message.has_pcrs()) {
     ASSIGN_OR_RETURN(evidence.pcrs, DecodeBank(message.pcrs()), "evidence");
   }
-  ASSIGN_OR_RETURN(evidence.boot_log_digest, Bounded(message.boot_log_digest(), 64, "the boot log's digest"), "evidence");
+  ASSIGN_OR_RETURN(evidence.boot_log_digest,
+                   Bounded(message.boot_log_digest(), 64, "the boot log's digest"), "evidence");
   if (!message.boot_log().empty()) {
-    ASSIGN_OR_RETURN(evidence.boot_log, Bounded(message.boot_log(), kMaxBootLogSize, "the boot log"), "evidence");
+    ASSIGN_OR_RETURN(evidence.boot_log,
+                     Bounded(message.boot_log(), kMaxBootLogSize, "the boot log"), "evidence");
   }
-  if (message.ledger_pcr() > 0xff) return Malformed(fmt::format("there is no PCR {}", message.ledger_pcr()));
+  if (message.ledger_pcr() > 0xff)
+    return Malformed(fmt::format("there is no PCR {}", message.ledger_pcr()));
   evidence.ledger_pcr = static_cast<uint8_t>(message.ledger_pcr());
   if (!message.ledger().empty()) {
-    ASSIGN_OR_RETURN(evidence.ledger, Bounded(message.ledger(), kMaxLedgerSize, "the ledger"), "evidence");
+    ASSIGN_OR_RETURN(evidence.ledger, Bounded(message.ledger(), kMaxLedgerSize, "the ledger"),
+                     "evidence");
   }
   evidence.ima_offset = message.ima_offset();
-  ASSIGN_OR_RETURN(evidence.ima_chunk, Bounded(message.ima_chunk(), kMaxImaChunk, "the IMA list"), "evidence");
+  ASSIGN_OR_RETURN(evidence.ima_chunk, Bounded(message.ima_chunk(), kMaxImaChunk, "the IMA list"),
+                   "evidence");
   return evidence;
 }
 
@@ -123,8 +133,10 @@ node::Certification EncodeCertification(const Certification& certification) {
 
 Result<Certification> DecodeCertification(const node::Certification& message) {
   Certification certification;
-  ASSIGN_OR_RETURN(certification.attest, Bounded(message.attest(), kMaxAttest, "the certification"), "certification");
-  ASSIGN_OR_RETURN(certification.signature, Bounded(message.signature(), kMaxSignature, "the signature"), "certification");
+  ASSIGN_OR_RETURN(certification.attest, Bounded(message.attest(), kMaxAttest, "the certification"),
+                   "certification");
+  ASSIGN_OR_RETURN(certification.signature,
+                   Bounded(message.signature(), kMaxSignature, "the signature"), "certification");
   return certification;
 }
 

@@ -13,7 +13,9 @@ namespace {
 constexpr std::string_view kEkCertificateUsage = "2.23.133.8.1";
 
 EkAppraisal Only(std::string reason, std::string explanation) {
-  return {.assurance = Assurance::kInventory, .reason = std::move(reason), .explanation = std::move(explanation)};
+  return {.assurance = Assurance::kInventory,
+          .reason = std::move(reason),
+          .explanation = std::move(explanation)};
 }
 
 Result<size_t> ReadDerLength(Reader& reader) {
@@ -44,13 +46,15 @@ std::vector<crypto::Certificate> ReadChain(const std::vector<Bytes>& chain) {
   std::vector<crypto::Certificate> certificates;
   for (const Bytes& der : chain) {
     auto certificate = crypto::Certificate::FromDer(der);
-    // A host may hold intermediates we cannot read; what matters is whether a path exists without them.
+    // A host may hold intermediates we cannot read; what matters is whether a path exists without
+    // them.
     if (certificate) certificates.push_back(*std::move(certificate));
   }
   return certificates;
 }
 
-bool ChainsTo(const crypto::Certificate& leaf, const std::vector<crypto::Certificate>& intermediates,
+bool ChainsTo(const crypto::Certificate& leaf,
+              const std::vector<crypto::Certificate>& intermediates,
               const std::vector<crypto::Certificate>& roots) {
   return !roots.empty() && crypto::BuildChain(leaf, intermediates, roots, {}).has_value();
 }
@@ -67,10 +71,12 @@ std::string_view AssuranceName(Assurance assurance) {
 }
 
 Result<Assurance> ParseAssurance(std::string_view name) {
-  for (const Assurance assurance : {Assurance::kInventory, Assurance::kEmulator, Assurance::kHardware}) {
+  for (const Assurance assurance :
+       {Assurance::kInventory, Assurance::kEmulator, Assurance::kHardware}) {
     if (name == AssuranceName(assurance)) return assurance;
   }
-  return Fail(Code::kInvalidArgument, fmt::format("'{}' is not an assurance level: inventory, emulator or hardware", name));
+  return Fail(Code::kInvalidArgument,
+              fmt::format("'{}' is not an assurance level: inventory, emulator or hardware", name));
 }
 
 std::vector<Bytes> SplitStoredChain(ByteView stored) {
@@ -87,30 +93,41 @@ std::vector<Bytes> SplitStoredChain(ByteView stored) {
 Result<ByteView> TrimStoredCertificate(ByteView stored) {
   ASSIGN_OR_RETURN(const ByteView der, FirstObject(stored), "EK certificate");
   const ByteView padding = stored.subspan(der.size());
-  const bool uniform = std::ranges::all_of(padding, [&](uint8_t byte) { return byte == padding.front(); });
-  const bool known = padding.empty() || padding.front() == 0x00 || padding.front() == 0x11 || padding.front() == 0xff;
-  if (!uniform || !known) return Fail(Code::kInvalidArgument, "other data than padding follows the certificate");
+  const bool uniform =
+      std::ranges::all_of(padding, [&](uint8_t byte) { return byte == padding.front(); });
+  const bool known = padding.empty() || padding.front() == 0x00 || padding.front() == 0x11 ||
+                     padding.front() == 0xff;
+  if (!uniform || !known)
+    return Fail(Code::kInvalidArgument, "other data than padding follows the certificate");
   return der;
 }
 
-Result<EkAppraisal> AppraiseEkCertificate(const tpm::PublicArea& ek, ByteView stored, const std::vector<Bytes>& chain,
+Result<EkAppraisal> AppraiseEkCertificate(const tpm::PublicArea& ek, ByteView stored,
+                                          const std::vector<Bytes>& chain,
                                           const VendorRoots& roots) {
-  if (stored.empty()) return Only("ek-certificate-absent", "the chip shows no certificate for its endorsement key");
+  if (stored.empty())
+    return Only("ek-certificate-absent", "the chip shows no certificate for its endorsement key");
   const auto der = TrimStoredCertificate(stored);
   if (!der) return Only("ek-certificate-malformed", der.error().text);
   const auto certificate = crypto::Certificate::FromDer(*der);
   if (!certificate) return Only("ek-certificate-malformed", certificate.error().text);
   if (!(certificate->key() == ek.key())) {
     return Fail(Code::kUntrusted, "the endorsement key and its certificate do not belong together",
-                {.name = "ek-certificate-mismatch", .advice = "Look for a TPM that was swapped or a host that relays another's."});
+                {.name = "ek-certificate-mismatch",
+                 .advice = "Look for a TPM that was swapped or a host that relays another's."});
   }
-  if (!std::ranges::count(certificate->ExtendedKeyUsages(), kEkCertificateUsage) || certificate->is_ca()) {
-    return Only("ek-certificate-usage", "the certificate is not one for an endorsement key (2.23.133.8.1)");
+  if (!std::ranges::count(certificate->ExtendedKeyUsages(), kEkCertificateUsage) ||
+      certificate->is_ca()) {
+    return Only("ek-certificate-usage",
+                "the certificate is not one for an endorsement key (2.23.133.8.1)");
   }
   const auto intermediates = ReadChain(chain);
-  if (ChainsTo(*certificate, intermediates, roots.hardware)) return EkAppraisal{.assurance = Assurance::kHardware};
-  if (ChainsTo(*certificate, intermediates, roots.emulators)) return EkAppraisal{.assurance = Assurance::kEmulator};
-  return Only("ek-certificate-unknown-ca", fmt::format("no configured vendor root leads to issuer '{}'", certificate->issuer()));
+  if (ChainsTo(*certificate, intermediates, roots.hardware))
+    return EkAppraisal{.assurance = Assurance::kHardware};
+  if (ChainsTo(*certificate, intermediates, roots.emulators))
+    return EkAppraisal{.assurance = Assurance::kEmulator};
+  return Only("ek-certificate-unknown-ca",
+              fmt::format("no configured vendor root leads to issuer '{}'", certificate->issuer()));
 }
 
 }  // namespace lodekey::attest

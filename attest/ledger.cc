@@ -11,7 +11,8 @@
 namespace lodekey::attest {
 namespace {
 
-// Types of TLVs in a record (TCG CEL 1.0, 4.1), and lodekey's content types beside the registered ones.
+// Types of TLVs in a record (TCG CEL 1.0, 4.1), and lodekey's content types beside the registered
+// ones.
 constexpr uint8_t kRecordNumber = 0;
 constexpr uint8_t kPcr = 1;
 constexpr uint8_t kDigests = 3;
@@ -45,7 +46,8 @@ Result<Tlv> ReadTlv(Reader& reader) {
 
 Result<ByteView> ReadTlvOf(Reader& reader, uint8_t type, std::string_view what) {
   ASSIGN_OR_RETURN(const Tlv tlv, ReadTlv(reader), what);
-  if (tlv.type != type) return Malformed(fmt::format("{}: type {} instead of {}", what, tlv.type, type));
+  if (tlv.type != type)
+    return Malformed(fmt::format("{}: type {} instead of {}", what, tlv.type, type));
   return tlv.value;
 }
 
@@ -63,7 +65,8 @@ Result<std::vector<BankDigest>> ParseDigests(ByteView bytes) {
   while (!reader.AtEnd()) {
     ASSIGN_OR_RETURN(const Tlv tlv, ReadTlv(reader), "digest");
     ASSIGN_OR_RETURN(const crypto::HashAlg bank, tpm::ToHashAlg(tlv.type), "digest");
-    if (tlv.value.size() != crypto::DigestSize(bank)) return Malformed("a digest has the wrong size");
+    if (tlv.value.size() != crypto::DigestSize(bank))
+      return Malformed("a digest has the wrong size");
     if (std::ranges::any_of(digests, [&](const BankDigest& d) { return d.bank == bank; })) {
       return Malformed("a bank occurs twice in one record");
     }
@@ -85,13 +88,15 @@ Result<Claim> ParseClaim(ByteView bytes) {
   ASSIGN_OR_RETURN(const ByteView name, ReadTlvOf(reader, kClaimAkName, "AK name"), "claim");
   ASSIGN_OR_RETURN(const ByteView look, ReadTlvOf(reader, kClaimFirstLook, "first look"), "claim");
   RETURN_IF_ERROR(reader.ExpectEnd(), "claim");
-  if (name.empty() || name.size() > kMaxName) return Malformed("the claim's AK name has a wrong size");
+  if (name.empty() || name.size() > kMaxName)
+    return Malformed("the claim's AK name has a wrong size");
   return Claim{.ak_name = ToBytes(name), .first_look = ToBytes(look)};
 }
 
 Result<LedgerRecord> ParseRecord(Reader& reader) {
   LedgerRecord record;
-  ASSIGN_OR_RETURN(const ByteView number, ReadTlvOf(reader, kRecordNumber, "record number"), "record");
+  ASSIGN_OR_RETURN(const ByteView number, ReadTlvOf(reader, kRecordNumber, "record number"),
+                   "record");
   Reader number_reader(number, "record number");
   ASSIGN_OR_RETURN(record.number, number_reader.U64Be(), "record number");
   RETURN_IF_ERROR(number_reader.ExpectEnd(), "record number");
@@ -109,9 +114,11 @@ Result<LedgerRecord> ParseRecord(Reader& reader) {
 Result<Ledger> ParseRecords(Reader& reader) {
   Ledger ledger;
   while (!reader.AtEnd()) {
-    ASSIGN_OR_RETURN(LedgerRecord record, ParseRecord(reader), fmt::format("record {}", ledger.size()));
+    ASSIGN_OR_RETURN(LedgerRecord record, ParseRecord(reader),
+                     fmt::format("record {}", ledger.size()));
     if (record.number != ledger.size()) return Malformed("records are not numbered from 0");
-    if (!ledger.empty() && record.pcr != ledger.front().pcr) return Malformed("records name different registers");
+    if (!ledger.empty() && record.pcr != ledger.front().pcr)
+      return Malformed("records name different registers");
     ledger.push_back(std::move(record));
   }
   return ledger;
@@ -119,7 +126,8 @@ Result<Ledger> ParseRecords(Reader& reader) {
 
 }  // namespace
 
-std::vector<BankDigest> ClaimDigests(const tpm::Name& ak_name, const std::vector<crypto::HashAlg>& banks) {
+std::vector<BankDigest> ClaimDigests(const tpm::Name& ak_name,
+                                     const std::vector<crypto::HashAlg>& banks) {
   std::vector<BankDigest> digests;
   for (const crypto::HashAlg bank : banks) {
     digests.push_back({bank, crypto::Digest(bank, {AsBytes(kClaimLabel), ak_name})});
@@ -150,7 +158,8 @@ Bytes EncodeLedger(const Ledger& ledger) {
 }
 
 Result<Ledger> ParseLedger(ByteView bytes) {
-  if (bytes.size() > kMaxLedgerSize) return Malformed(fmt::format("the ledger has {} bytes", bytes.size()));
+  if (bytes.size() > kMaxLedgerSize)
+    return Malformed(fmt::format("the ledger has {} bytes", bytes.size()));
   Reader reader(bytes, "ledger");
   auto ledger = ParseRecords(reader);
   if (!ledger) ledger.error().name = "ledger-malformed";
@@ -164,7 +173,8 @@ Result<Bytes> ReplayLedger(const Ledger& ledger, crypto::HashAlg bank) {
       ASSIGN_OR_RETURN(value, ReadFirstLook(record.claim.first_look, bank), "replay the ledger");
     }
     const auto digest = std::ranges::find(record.digests, bank, &BankDigest::bank);
-    if (digest == record.digests.end()) return Malformed("a record has no digest for the quoted bank");
+    if (digest == record.digests.end())
+      return Malformed("a record has no digest for the quoted bank");
     value = tpm::ExtendPcr(bank, value, digest->digest);
   }
   return value;

@@ -1,5 +1,6 @@
-// lodekey's own measurement list: what the agent recorded in the ledger register, as a TCG canonical event log in TLV
-// form (TCG CEL 1.0, 4). This only record is the claim; later ones follow it.
+// lodekey's own measurement list: what the agent recorded in the ledger register, as a TCG
+// canonical event log in TLV form (TCG CEL 1.0, 4). This only record is the claim; later
+// ones follow it.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@
 
 namespace lodekey::attest {
 
-inline constexpr uint8_t kNoLedger = 0xff;        // the host has no free register
-inline constexpr size_t kMaxLedgerSize = 65536;   // bytes of a whole ledger
+inline constexpr uint8_t kNoLedger = 0xff;       // the host has no free register
+inline constexpr size_t kMaxLedgerSize = 65536;  // bytes of a whole ledger
 
 // The first entry of a boot: this AK is the node's. Its digest in a bank is
 // H_bank("lodekey/claim/v1" ‖ AK name).
@@ -32,9 +33,9 @@ struct BankDigest {
 };
 
 struct LedgerRecord {
-  uint64_t number = 0;                // counts from 0
+  uint64_t number = 0;  // counts from 0
   uint8_t pcr = 0;
-  std::vector<BankDigest> digests;    // one for each active bank
+  std::vector<BankDigest> digests;  // one for each active bank
   Claim claim;
   bool operator==(const LedgerRecord&) const = default;
 };
@@ -42,16 +43,18 @@ struct LedgerRecord {
 using Ledger = std::vector<LedgerRecord>;
 
 // The digests that TPM2_PCR_Extend gets for the claim.
-std::vector<BankDigest> ClaimDigests(const tpm::Name& ak_name, const std::vector<crypto::HashAlg>& banks);
+std::vector<BankDigest> ClaimDigests(const tpm::Name& ak_name,
+                                     const std::vector<crypto::HashAlg>& banks);
 
-// Claim::first_look from the values seen, and one bank's value from it (the initial value where nothing was recorded).
+// Claim::first_look from the values seen, and one bank's value from it (the initial value where
+// nothing was recorded).
 Bytes EncodeFirstLook(const std::vector<BankDigest>& values);
 Result<Bytes> ReadFirstLook(ByteView first_look, crypto::HashAlg bank);
 
 Bytes EncodeLedger(const Ledger& ledger);
 
-// Strict: known types only, records numbered from 0, one register, digests of the right size, nothing left over.
-// kInvalidArgument, name "ledger-malformed".
+// Strict: known types only, records numbered from 0, one register, digests of the right size,
+// nothing left over. kInvalidArgument, name "ledger-malformed".
 Result<Ledger> ParseLedger(ByteView bytes);
 
 // The register's value in `bank` after all records, from the claim's first look. kInvalidArgument

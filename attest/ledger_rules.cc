@@ -10,8 +10,8 @@ namespace {
 
 std::string Register(uint8_t pcr) { return fmt::format("ledger register PCR {}", pcr); }
 
-FailedRule Rule(std::string code, Outcome outcome, std::string subject, std::string expected, std::string seen,
-                std::string accept) {
+FailedRule Rule(std::string code, Outcome outcome, std::string subject, std::string expected,
+                std::string seen, std::string accept) {
   return {.code = std::move(code),
           .outcome = outcome,
           .subject = std::move(subject),
@@ -28,55 +28,66 @@ bool DigestsCover(const LedgerRecord& record) {
 }
 
 // The first record claims the register for the AK that quotes, before anything else could.
-FailedRules CheckClaim(const Subject& subject, const LedgerRecord& record, const AppraisalPolicy& policy) {
+FailedRules CheckClaim(const Subject& subject, const LedgerRecord& record,
+                       const AppraisalPolicy& policy) {
   const Claim& claim = record.claim;
   if (!Equal(claim.ak_name, subject.ak.name())) {
-    return {Rule("claim-other-ak", Outcome::kNodeRefused, Register(record.pcr), ToHex(subject.ak.name()),
-                 ToHex(claim.ak_name), "Reboot the host: the first agent of a boot claims the TPM for its AK.")};
+    return {Rule("claim-other-ak", Outcome::kNodeRefused, Register(record.pcr),
+                 ToHex(subject.ak.name()), ToHex(claim.ak_name),
+                 "Reboot the host: the first agent of a boot claims the TPM for its AK.")};
   }
   if (claim.first_look.empty() || policy.accept_touched_ledger) return {};
-  return {Rule("ledger-touched", Outcome::kNodeRefused, Register(record.pcr), "its initial value at the agent's first look",
-               "something had extended it",
-               "Give the agent a register that nothing else uses (tpm.ledger_pcr), or set appraisal.accept_touched_ledger.")};
+  return {Rule("ledger-touched", Outcome::kNodeRefused, Register(record.pcr),
+               "its initial value at the agent's first look", "something had extended it",
+               "Give the agent a register that nothing else uses (tpm.ledger_pcr), or set "
+               "appraisal.accept_touched_ledger.")};
 }
 
 }  // namespace
 
-FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView bytes, const tpm::PcrBank& pcrs,
-                        const AppraisalPolicy& policy) {
+FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView bytes,
+                        const tpm::PcrBank& pcrs, const AppraisalPolicy& policy) {
   if (pcr == kNoLedger || bytes.empty()) {
     if (!policy.require_claim && pcr == kNoLedger) return {};
-    return {Rule("claim-missing", Outcome::kNodeRefused, "ledger register", "a claim of the TPM for the AK", "none",
-                 "Set tpm.ledger_pcr on the host, or appraisal.require_claim = false on the issuer.")};
+    return {
+        Rule("claim-missing", Outcome::kNodeRefused, "ledger register",
+             "a claim of the TPM for the AK", "none",
+             "Set tpm.ledger_pcr on the host, or appraisal.require_claim = false on the issuer.")};
   }
   const auto ledger = ParseLedger(bytes);
   if (!ledger || ledger->empty()) {
     return {Rule("ledger-malformed", Outcome::kMessageRefused, "ledger", "a canonical event log",
                  ledger ? "no record" : ledger.error().text, "A ledger as lodekeyd writes it.")};
   }
-  if (pcr >= tpm::kPcrCount || (policy.ledger_registers >> pcr & 1) == 0 || ledger->front().pcr != pcr) {
-    return {Rule("ledger-register", Outcome::kNodeRefused, Register(pcr), tpm::FormatPcrMask(policy.ledger_registers),
+  if (pcr >= tpm::kPcrCount || (policy.ledger_registers >> pcr & 1) == 0 ||
+      ledger->front().pcr != pcr) {
+    return {Rule("ledger-register", Outcome::kNodeRefused, Register(pcr),
+                 tpm::FormatPcrMask(policy.ledger_registers),
                  fmt::format("PCR {}, records for PCR {}", pcr, ledger->front().pcr),
                  "Set tpm.ledger_pcr to a register that appraisal.ledger_registers allows.")};
   }
   const auto replayed = ReplayLedger(*ledger, policy.bank);
   const auto quoted = pcrs.values.find(pcr);
   if (!replayed || quoted == pcrs.values.end() || quoted->second != *replayed) {
-    return {Rule("ledger-mismatch", Outcome::kNodeRefused, Register(pcr), replayed ? ToHex(*replayed) : replayed.error().text,
+    return {Rule("ledger-mismatch", Outcome::kNodeRefused, Register(pcr),
+                 replayed ? ToHex(*replayed) : replayed.error().text,
                  quoted == pcrs.values.end() ? "not quoted" : ToHex(quoted->second),
-                 "Something else extends this register: choose another (tpm.ledger_pcr) and reboot the host.")};
+                 "Something else extends this register: choose another (tpm.ledger_pcr) and reboot "
+                 "the host.")};
   }
   if (!std::ranges::all_of(*ledger, DigestsCover)) {
-    return {Rule("ledger-mismatch", Outcome::kNodeRefused, Register(pcr), "the digests of what is recorded",
-                 "other digests", "Reboot the host.")};
+    return {Rule("ledger-mismatch", Outcome::kNodeRefused, Register(pcr),
+                 "the digests of what is recorded", "other digests", "Reboot the host.")};
   }
   return CheckClaim(subject, ledger->front(), policy);
 }
 
-FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& state, const Evidence& evidence,
-                                 const Proved& proved, const AppraisalPolicy& policy) {
+FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& state,
+                                 const Evidence& evidence, const Proved& proved,
+                                 const AppraisalPolicy& policy) {
   const Bytes& ledger = evidence.ledger ? *evidence.ledger : state.ledger;
-  const bool extends = evidence.ledger_pcr == state.ledger_pcr && ledger.size() >= state.ledger.size() &&
+  const bool extends = evidence.ledger_pcr == state.ledger_pcr &&
+                       ledger.size() >= state.ledger.size() &&
                        Equal(ByteView(ledger).first(state.ledger.size()), state.ledger);
   // What the register held at the first look was judged when the boot was enrolled.
   AppraisalPolicy judged = policy;
@@ -85,12 +96,14 @@ FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& st
   if (extends && failed.empty()) return {};
   // A TPM Restart keeps the keys and empties the registers: what was judged is no longer what runs.
   if (proved.clock.restart_count != state.clock.restart_count) {
-    return {Rule("log-restarted", Outcome::kEnrolAgain, "ledger", "a ledger that continues after the suspend",
-                 "one that starts anew", "The agent enrols again by itself; if it cannot, reboot the host.")};
+    return {Rule("log-restarted", Outcome::kEnrolAgain, "ledger",
+                 "a ledger that continues after the suspend", "one that starts anew",
+                 "The agent enrols again by itself; if it cannot, reboot the host.")};
   }
   if (failed.empty()) {
-    failed.push_back(Rule("ledger-rewritten", Outcome::kNodeRefused, "ledger", "the records sent before, then new ones",
-                          "other records", "Reboot the host."));
+    failed.push_back(Rule("ledger-rewritten", Outcome::kNodeRefused, "ledger",
+                          "the records sent before, then new ones", "other records",
+                          "Reboot the host."));
   }
   return failed;
 }

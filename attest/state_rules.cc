@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ranges>
 
 #include <fmt/format.h>
 
@@ -16,41 +17,51 @@ std::string ApproveCommand(const Subject& subject, uint8_t pcr) {
 }
 
 std::string JoinHex(const std::vector<Bytes>& values) {
+  // A group may accept hundreds of values; a verdict must stay small enough to be stored.
+  constexpr size_t kShown = 4;
   std::string text;
-  for (const Bytes& value : values) text += (text.empty() ? "" : " or ") + ToHex(value);
+  for (const Bytes& value : values | std::views::take(kShown))
+    text += (text.empty() ? "" : " or ") + ToHex(value);
+  if (values.size() > kShown) text += fmt::format(" or one of {} more", values.size() - kShown);
   return text;
 }
 
 }  // namespace
 
-FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context, const tpm::ClockInfo& clock,
-                              const AppraisalPolicy& policy) {
+FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context,
+                              const tpm::ClockInfo& clock, const AppraisalPolicy& policy) {
   const auto& earlier = context.earlier;
   if (!earlier || Equal(earlier->ak_name, subject.ak.name())) return {};
   if (Equal(context.approved_ak, subject.ak.name())) return {};
   const bool same_boot = earlier->clock.reset_count == clock.reset_count;
   if (!same_boot && policy.accept_new_ak) return {};
-  // The standing stays: otherwise anybody with access to the TPM could take the identity from the node.
+  // The standing stays: otherwise anybody with access to the TPM could take the identity from the
+  // node.
   return {{.code = same_boot ? "ak-changed-in-boot" : "ak-not-approved",
            .outcome = Outcome::kMessageRefused,
            .subject = "attestation key",
            .expected = ToHex(earlier->ak_name),
            .seen = ToHex(subject.ak.name()),
-           .accept = fmt::format("If the host was reinstalled or its state was lost: lodekey node approve-ak {}{}",
-                                 subject.node_id, same_boot ? ", or reboot the host" : "")}};
+           .accept = fmt::format(
+               "If the host was reinstalled or its state was lost: lodekey node approve-ak {}{}",
+               subject.node_id, same_boot ? ", or reboot the host" : "")}};
 }
 
-FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier, const Proved& proved,
-                          const AppraisalPolicy& policy) {
+FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
+                          const Proved& proved, const AppraisalPolicy& policy) {
   if (!earlier) return {};
   FailedRules failed = CheckFirmware(earlier->firmware_version, proved.firmware_version, policy);
-  const bool same_reset = Equal(earlier->ak_name, subject.ak.name()) &&
+  // Only a higher resetCount shows another boot. A lower one follows TPM2_Clear, which leaves the
+  // registers as they are and must not launder a refusal; suspend and another AK do not begin a
+  // boot either.
+  if (proved.clock.reset_count > earlier->clock.reset_count) return failed;
+  const bool same_clock = Equal(earlier->ak_name, subject.ak.name()) &&
                           earlier->clock.reset_count == proved.clock.reset_count;
-  if (!same_reset) return failed;
-  std::ranges::copy(CheckCounters({.clock = earlier->clock}, proved.clock), std::back_inserter(failed));
-  // A TPM Restart empties the registers: only within one restartCount do their values stand.
-  if (earlier->clock.restart_count != proved.clock.restart_count) return failed;
-  std::ranges::copy(CheckStaticPcrs(subject, earlier->static_pcrs, proved.pcrs, policy), std::back_inserter(failed));
+  if (same_clock)
+    std::ranges::copy(CheckCounters({.clock = earlier->clock}, proved.clock),
+                      std::back_inserter(failed));
+  std::ranges::copy(CheckStaticPcrs(subject, earlier->static_pcrs, proved.pcrs, policy),
+                    std::back_inserter(failed));
   return failed;
 }
 
@@ -65,7 +76,8 @@ FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& cloc
              .seen = std::to_string(clock.reset_count),
              .accept = "The agent enrols again by itself."}};
   }
-  const std::string advice = "Find out which machine signed it; then remove the node and allow it again.";
+  const std::string advice =
+      "Find out which machine signed it; then remove the node and allow it again.";
   if (clock.restart_count < last.restart_count) {
     return {{.code = "clock-went-back",
              .outcome = Outcome::kNodeQuarantined,
@@ -74,7 +86,8 @@ FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& cloc
              .seen = std::to_string(clock.restart_count),
              .accept = advice}};
   }
-  // Without the safe flag the clock may have been set back by a power loss: nothing follows from it (part 1, 36.3).
+  // Without the safe flag the clock may have been set back by a power loss: nothing follows from it
+  // (part 1, 36.3).
   if (!clock.safe || !last.safe || clock.clock >= last.clock) return {};
   return {{.code = "clock-went-back",
            .outcome = Outcome::kNodeQuarantined,
@@ -104,24 +117,27 @@ FailedRules CheckBootLogUnchanged(const EnrolledState& state, const Evidence& ev
            .accept = "The kernel's boot log does not change within a boot; reboot the host."}};
 }
 
-FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first, const tpm::PcrBank& now,
-                            const AppraisalPolicy& policy) {
+FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first,
+                            const tpm::PcrBank& now, const AppraisalPolicy& policy) {
   FailedRules failed;
   for (const auto& [pcr, value] : first.values) {
     const auto seen = now.values.find(pcr);
-    if ((policy.static_pcrs >> pcr & 1) == 0 || (seen != now.values.end() && seen->second == value)) continue;
+    if ((policy.static_pcrs >> pcr & 1) == 0 || (seen != now.values.end() && seen->second == value))
+      continue;
     failed.push_back({.code = "pcr-changed-in-boot",
                       .outcome = Outcome::kNodeRefused,
                       .subject = PcrName(pcr, now.alg),
                       .expected = ToHex(value),
                       .seen = seen == now.values.end() ? "nothing" : ToHex(seen->second),
-                      .accept = fmt::format("Reboot the host, or, if the change is yours: {}", ApproveCommand(subject, pcr))});
+                      .accept = fmt::format("Reboot the host, or, if the change is yours: {}",
+                                            ApproveCommand(subject, pcr))});
   }
   return failed;
 }
 
-FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs, const References& references,
-                            const FailedRules& already, const AppraisalPolicy& policy) {
+FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs,
+                            const References& references, const FailedRules& already,
+                            const AppraisalPolicy& policy) {
   if (references.empty() && policy.require_references) {
     return {{.code = "references-absent",
              .outcome = Outcome::kNodeRefused,
@@ -134,8 +150,10 @@ FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs, co
   for (const auto& [pcr, accepted] : references) {
     const std::string name = PcrName(pcr, pcrs.alg);
     const auto value = pcrs.values.find(pcr);
-    const bool good = value != pcrs.values.end() && std::ranges::find(accepted, value->second) != accepted.end();
-    const bool reported = std::ranges::any_of(already, [&](const FailedRule& rule) { return rule.subject == name; });
+    const bool good =
+        value != pcrs.values.end() && std::ranges::find(accepted, value->second) != accepted.end();
+    const bool reported =
+        std::ranges::any_of(already, [&](const FailedRule& rule) { return rule.subject == name; });
     if (good || reported) continue;
     failed.push_back({.code = "pcr-not-approved",
                       .outcome = Outcome::kNodeRefused,
@@ -159,10 +177,13 @@ std::vector<Fact> StateFacts(const Subject& subject, const Evidence& evidence, c
       {"clock-safe", proved.clock.safe ? "yes" : "no", Grade::kProved},
       {"firmware-version", fmt::format("{:#x}", proved.firmware_version), Grade::kProved},
       {"boot-log", digest_or_absent(evidence.boot_log_digest), Grade::kRecorded},
-      {"ledger-register", evidence.ledger_pcr == kNoLedger ? "absent" : std::to_string(evidence.ledger_pcr),
+      {"ledger-register",
+       evidence.ledger_pcr == kNoLedger ? "absent" : std::to_string(evidence.ledger_pcr),
        Grade::kRecorded},
-      {"reference-values", references.empty() ? fmt::format("absent for group '{}'", subject.group)
-                                              : fmt::format("{} registers of group '{}'", references.size(), subject.group),
+      {"reference-values",
+       references.empty()
+           ? fmt::format("absent for group '{}'", subject.group)
+           : fmt::format("{} registers of group '{}'", references.size(), subject.group),
        Grade::kDeclared},
   };
 }

@@ -1,4 +1,5 @@
-// Verdict: evidence was judged; every rule that failed is listed. Distinct from Error, "could not judge".
+// Verdict: evidence was judged; every rule that failed is listed. Distinct from Error, "could not
+// judge".
 #pragma once
 
 #include <optional>
@@ -34,9 +35,9 @@ enum class Outcome {
 std::string_view OutcomeName(Outcome outcome);
 
 struct FailedRule {
-  std::string code;      // stable, kebab-case
+  std::string code;  // stable, kebab-case
   Outcome outcome = Outcome::kMessageRefused;
-  std::string subject;   // what was looked at: "PCR 8 (sha256)"
+  std::string subject;  // what was looked at: "PCR 8 (sha256)"
   std::string expected = {};
   std::string seen = {};
   std::string accept = {};  // what would make it acceptable, as an instruction

@@ -45,15 +45,15 @@ struct Hint {
 // Evaluates a Result and returns its Error from this function, with `context` in front of the text.
 #define RETURN_IF_ERROR(expression, context) \
   LODEKEY_RETURN_IF_ERROR(LODEKEY_CONCAT(lodekey_result_, __COUNTER__), expression, context)
-#define LODEKEY_RETURN_IF_ERROR(result, expression, context)                \
-  do {                                                                      \
-    if (auto result = (expression); !result) {                              \
-      return std::unexpected(std::move(result.error()).Wrapped(context));   \
-    }                                                                       \
+#define LODEKEY_RETURN_IF_ERROR(result, expression, context)              \
+  do {                                                                    \
+    if (auto result = (expression); !result) {                            \
+      return std::unexpected(std::move(result.error()).Wrapped(context)); \
+    }                                                                     \
   } while (false)
 
 // The same, and binds the value: ASSIGN_OR_RETURN(auto key, ReadKey(path), "read the node key").
-#define ASSIGN_OR_RETURN(declaration, expression, context)                                          \
+#define ASSIGN_OR_RETURN(declaration, expression, context)                                        \
   LODEKEY_ASSIGN_OR_RETURN(LODEKEY_CONCAT(lodekey_result_, __COUNTER__), declaration, expression, \
                            context)
 #define LODEKEY_ASSIGN_OR_RETURN(result, declaration, expression, context) \

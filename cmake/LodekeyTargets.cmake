@@ -39,6 +39,7 @@ function(lodekey_test)
   # A parameter's printed value is no name: it may change with each run.
   gtest_discover_tests(${ARG_NAME} DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES)
 
+  # A name that gtest's filter reads otherwise would pass without running anything. And:
   # gtest_discover_tests takes lists apart (of two labels only the first would be left, and all that
   # follows would be lost): properties are set on what it found.
   set(properties ${CMAKE_CURRENT_BINARY_DIR}/${ARG_NAME}_properties.cmake)
@@ -46,6 +47,7 @@ function(lodekey_test)
   set_tests_properties(\${${ARG_NAME}_TESTS} PROPERTIES
     LABELS \"${ARG_LABELS}\"
     TIMEOUT ${ARG_TIMEOUT}
+    FAIL_REGULAR_EXPRESSION \"Running 0 tests\"
     ENVIRONMENT \"LODEKEY_BIN=${CMAKE_BINARY_DIR}/bin;LODEKEY_SOURCE=${CMAKE_SOURCE_DIR}\")
 endif()
 ")

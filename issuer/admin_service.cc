@@ -18,12 +18,14 @@ namespace admin = lodekey::admin::v1;
 constexpr uint32_t kMaxList = 1000;
 constexpr size_t kPage = 256;
 
-std::map<std::string, std::string> LabelsOf(const google::protobuf::Map<std::string, std::string>& labels) {
+std::map<std::string, std::string> LabelsOf(
+    const google::protobuf::Map<std::string, std::string>& labels) {
   return {labels.begin(), labels.end()};
 }
 
 bool Matches(const NodeRecord& record, const admin::ListNodesRequest& request) {
-  if (!request.standing().empty() && StandingName(record.standing) != request.standing()) return false;
+  if (!request.standing().empty() && StandingName(record.standing) != request.standing())
+    return false;
   return std::ranges::all_of(request.labels(), [&](const auto& label) {
     const auto found = record.labels.find(label.first);
     return found != record.labels.end() && found->second == label.second;
@@ -41,17 +43,23 @@ class Service final : public admin::AdminService::Service {
   grpc::Status Call(grpc::ServerContext* context, std::string_view call, Body body) {
     const auto peer = peers_.Find(context->peer());
     const Result<void> done = [&]() -> Result<void> {
-      if (!peer) return Fail(Code::kDenied, "the caller is unknown", {.name = "caller-unknown", .advice = "Connect again."});
+      if (!peer)
+        return Fail(Code::kDenied, "the caller is unknown",
+                    {.name = "caller-unknown", .advice = "Connect again."});
       return body(fmt::format("uid {}", peer->uid));
     }();
-    return done ? grpc::Status::OK : ToGrpcStatus(*context, done.error(), Audience::kOperator, call);
+    return done ? grpc::Status::OK
+                : ToGrpcStatus(*context, done.error(), Audience::kOperator, call);
   }
 
-  grpc::Status ListNodes(grpc::ServerContext* context, const admin::ListNodesRequest* request, admin::ListNodesResponse* response) override {
-    return Call(context, "ListNodes", [&](const std::string&) { return List(*request, *response); });
+  grpc::Status ListNodes(grpc::ServerContext* context, const admin::ListNodesRequest* request,
+                         admin::ListNodesResponse* response) override {
+    return Call(context, "ListNodes",
+                [&](const std::string&) { return List(*request, *response); });
   }
 
-  grpc::Status ShowNode(grpc::ServerContext* context, const admin::NodeRequest* request, admin::Node* response) override {
+  grpc::Status ShowNode(grpc::ServerContext* context, const admin::NodeRequest* request,
+                        admin::Node* response) override {
     return Call(context, "ShowNode", [&](const std::string&) -> Result<void> {
       ASSIGN_OR_RETURN(const NodeRecord record, inventory_.Find(request->node()), "show a node");
       ASSIGN_OR_RETURN(*response, EncodeNode(context_, record), "show a node");
@@ -59,37 +67,50 @@ class Service final : public admin::AdminService::Service {
     });
   }
 
-  grpc::Status AllowNode(grpc::ServerContext* context, const admin::AllowNodeRequest* request, admin::ChangeResponse* response) override {
+  grpc::Status AllowNode(grpc::ServerContext* context, const admin::AllowNodeRequest* request,
+                         admin::ChangeResponse* response) override {
     return Call(context, "AllowNode", [&](const std::string& actor) -> Result<void> {
-      ASSIGN_OR_RETURN(const ChangedNode changed, inventory_.Allow(request->ek_hash(), LabelsOf(request->labels()), actor), "allow a node");
+      ASSIGN_OR_RETURN(const ChangedNode changed,
+                       inventory_.Allow(request->ek_hash(), LabelsOf(request->labels()), actor),
+                       "allow a node");
       return Report(changed, *response);
     });
   }
 
-  grpc::Status RemoveNode(grpc::ServerContext* context, const admin::NodeRequest* request, admin::ChangeResponse* response) override {
+  grpc::Status RemoveNode(grpc::ServerContext* context, const admin::NodeRequest* request,
+                          admin::ChangeResponse* response) override {
     return Call(context, "RemoveNode", [&](const std::string& actor) -> Result<void> {
-      ASSIGN_OR_RETURN(const ChangedNode changed, inventory_.Remove(request->node(), actor), "remove a node");
+      ASSIGN_OR_RETURN(const ChangedNode changed, inventory_.Remove(request->node(), actor),
+                       "remove a node");
       connections_.Close(changed.record.id);
       return Report(changed, *response);
     });
   }
 
-  grpc::Status ApprovePcrs(grpc::ServerContext* context, const admin::ApprovePcrsRequest* request, admin::ChangeResponse* response) override {
+  grpc::Status ApprovePcrs(grpc::ServerContext* context, const admin::ApprovePcrsRequest* request,
+                           admin::ChangeResponse* response) override {
     return Call(context, "ApprovePcrs", [&](const std::string& actor) -> Result<void> {
-      ASSIGN_OR_RETURN(const ApprovedPcrs approved, inventory_.ApprovePcrs(request->node(), request->mask(), request->replace(), actor), "approve PCRs");
-      for (const ReferencePcr& reference : approved.approved) *response->add_approved() = EncodePcrValue(reference.bank, reference.pcr, reference.value);
+      ASSIGN_OR_RETURN(
+          const ApprovedPcrs approved,
+          inventory_.ApprovePcrs(request->node(), request->mask(), request->replace(), actor),
+          "approve PCRs");
+      for (const ReferencePcr& reference : approved.approved)
+        *response->add_approved() = EncodePcrValue(reference.bank, reference.pcr, reference.value);
       return Report({.changed = approved.changed, .record = approved.record}, *response);
     });
   }
 
-  grpc::Status ApproveAk(grpc::ServerContext* context, const admin::NodeRequest* request, admin::ChangeResponse* response) override {
+  grpc::Status ApproveAk(grpc::ServerContext* context, const admin::NodeRequest* request,
+                         admin::ChangeResponse* response) override {
     return Call(context, "ApproveAk", [&](const std::string& actor) -> Result<void> {
-      ASSIGN_OR_RETURN(const ChangedNode changed, inventory_.ApproveAk(request->node(), actor), "approve an attestation key");
+      ASSIGN_OR_RETURN(const ChangedNode changed, inventory_.ApproveAk(request->node(), actor),
+                       "approve an attestation key");
       return Report(changed, *response);
     });
   }
 
-  grpc::Status ShowBundle(grpc::ServerContext* context, const admin::ShowBundleRequest*, admin::ShowBundleResponse* response) override {
+  grpc::Status ShowBundle(grpc::ServerContext* context, const admin::ShowBundleRequest*,
+                          admin::ShowBundleResponse* response) override {
     return Call(context, "ShowBundle", [&](const std::string&) -> Result<void> {
       response->set_trust_domain(context_.config.trust_domain);
       response->set_sequence(context_.authority.bundle_sequence());
@@ -98,7 +119,8 @@ class Service final : public admin::AdminService::Service {
     });
   }
 
-  grpc::Status ShowIssuer(grpc::ServerContext* context, const admin::ShowIssuerRequest*, admin::ShowIssuerResponse* response) override {
+  grpc::Status ShowIssuer(grpc::ServerContext* context, const admin::ShowIssuerRequest*,
+                          admin::ShowIssuerResponse* response) override {
     return Call(context, "ShowIssuer", [&](const std::string&) { return Show(*response); });
   }
 
@@ -117,7 +139,8 @@ class Service final : public admin::AdminService::Service {
   const platform::PeerMap& peers_;
 };
 
-Result<void> Service::List(const admin::ListNodesRequest& request, admin::ListNodesResponse& response) {
+Result<void> Service::List(const admin::ListNodesRequest& request,
+                           admin::ListNodesResponse& response) {
   const uint32_t limit = request.limit() == 0 ? kMaxList : std::min(request.limit(), kMaxList);
   std::string after = request.after();
   for (;;) {
@@ -147,7 +170,8 @@ Result<void> Service::Show(admin::ShowIssuerResponse& response) {
   response.set_listen(platform::FormatHostPort(context_.config.listen));
   response.add_authority_pins(authority.Pin());
   response.set_root_not_after_unix_ms(authority.root().not_after().time_since_epoch().count());
-  response.set_intermediate_not_after_unix_ms(authority.signer()->certificate.not_after().time_since_epoch().count());
+  response.set_intermediate_not_after_unix_ms(
+      authority.signer()->certificate.not_after().time_since_epoch().count());
   response.set_root_key_present(authority.HasRootKey());
   response.set_audit_path(context_.config.state_dir + "/audit.jsonl");
   ASSIGN_OR_RETURN(const auto audit_key, authority.OpenAuditKey(), "audit key");
@@ -158,7 +182,8 @@ Result<void> Service::Show(admin::ShowIssuerResponse& response) {
     response.set_audit_hash(attest::ToField(head.hash));
     for (std::string after;;) {
       ASSIGN_OR_RETURN(const auto page, view.ListNodes(after, kPage), "count nodes");
-      for (const NodeRecord& record : page) ++(*response.mutable_nodes_by_standing())[std::string(StandingName(record.standing))];
+      for (const NodeRecord& record : page)
+        ++(*response.mutable_nodes_by_standing())[std::string(StandingName(record.standing))];
       if (page.size() < kPage) return {};
       after = page.back().id;
     }
@@ -167,7 +192,8 @@ Result<void> Service::Show(admin::ShowIssuerResponse& response) {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeAdminService(Context& context, Connections& connections, const platform::PeerMap& peers) {
+std::unique_ptr<grpc::Service> MakeAdminService(Context& context, Connections& connections,
+                                                const platform::PeerMap& peers) {
   return std::make_unique<Service>(context, connections, peers);
 }
 

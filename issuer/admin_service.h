@@ -12,6 +12,7 @@
 
 namespace lodekey::issuer {
 
-std::unique_ptr<grpc::Service> MakeAdminService(Context& context, Connections& connections, const platform::PeerMap& peers);
+std::unique_ptr<grpc::Service> MakeAdminService(Context& context, Connections& connections,
+                                                const platform::PeerMap& peers);
 
 }  // namespace lodekey::issuer

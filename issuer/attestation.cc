@@ -15,7 +15,10 @@ namespace {
 
 namespace node = lodekey::node::v1;
 
-// A reply as it is kept with its nonce: when the request comes again, what was recorded is signed again.
+constexpr uint64_t kMaxStoredIma = uint64_t{64} << 20;  // bytes of one boot's list
+
+// A reply as it is kept with its nonce: when the request comes again, what was recorded is signed
+// again.
 Bytes EncodeReply(const node::AttestResponse& response, ByteView serial, ByteView tbs) {
   node::StoredReply stored;
   *stored.mutable_response() = response;
@@ -24,11 +27,16 @@ Bytes EncodeReply(const node::AttestResponse& response, ByteView serial, ByteVie
   return ToBytes(stored.SerializeAsString());
 }
 
-Result<node::AttestResponse> FinishReply(const Context& context, node::AttestResponse response, ByteView serial, ByteView tbs) {
+Result<node::AttestResponse> FinishReply(const Context& context, node::AttestResponse response,
+                                         ByteView serial, ByteView tbs) {
   *response.mutable_bundle() = BundleOf(context.authority);
+  response.set_time_unix_ms(context.now().time_since_epoch().count());
   if (tbs.empty()) return response;
-  ASSIGN_OR_RETURN(const RecordedGrant recorded, RecordedGrant::Recall(context.store, serial, tbs), "node certificate");
-  ASSIGN_OR_RETURN(const auto chain, context.authority.Sign(recorded), "node certificate");
+  const auto recorded = RecordedGrant::Recall(context.store, serial, tbs);
+  // Voided by a crash: the reply stands without it, and the next one brings another.
+  if (!recorded && recorded.error().code == Code::kConflict) return response;
+  if (!recorded) return std::unexpected(recorded.error());
+  ASSIGN_OR_RETURN(const auto chain, context.authority.Sign(*recorded), "node certificate");
   *response.mutable_identity() = IdentityOf(chain);
   return response;
 }
@@ -43,8 +51,10 @@ Result<node::AttestResponse> RepeatReply(const Context& context, const IssuedNon
 
 Result<void> CheckNonceTime(const IssuedNonce& nonce, Time now) {
   // A wall clock that was set back must not lengthen the life of what was made later.
-  if (now < nonce.made) return Fail(Code::kTimeout, "the nonce is from the future", {.name = "nonce-not-yet-valid"});
-  if (now >= nonce.expires) return Fail(Code::kTimeout, "the nonce has expired", {.name = "nonce-expired"});
+  if (now < nonce.made)
+    return Fail(Code::kTimeout, "the nonce is from the future", {.name = "nonce-not-yet-valid"});
+  if (now >= nonce.expires)
+    return Fail(Code::kTimeout, "the nonce has expired", {.name = "nonce-expired"});
   return {};
 }
 
@@ -66,14 +76,16 @@ class Attesting {
   void OfferNonce(Time now) { *response_.mutable_next() = OfferNextStep(context_, record(), now); }
   // Answers that the message is refused, and offers a new nonce; the node's standing is unchanged.
   void RefuseMessage(const Error& error, Time now);
-  Result<void> Judge(IssuedNonce& nonce, const node::AttestRequest& request, ByteView request_digest, Time now);
+  Result<void> Judge(IssuedNonce& nonce, const node::AttestRequest& request,
+                     ByteView request_digest, Time now);
   // A second message over a used nonce: noise, or a clone that can sign.
   Result<void> JudgeReuse(const IssuedNonce& nonce, const node::AttestRequest& request, Time now);
   void Commit(Reply<node::AttestResponse> reply) &&;
   NodeRecord& record() { return peer_.record; }
 
  private:
-  Result<void> Accept(const Decision& decision, const IssuedNonce& nonce, const attest::Evidence& evidence, Time now);
+  Result<void> Accept(const Decision& decision, const IssuedNonce& nonce,
+                      const attest::Evidence& evidence, Time now);
   void AcceptIma(const attest::Evidence& evidence);
 
   const Context& context_;
@@ -99,18 +111,23 @@ void Attesting::RefuseMessage(const Error& error, Time now) {
   OfferNonce(now);
 }
 
-Result<void> Attesting::Judge(IssuedNonce& nonce, const node::AttestRequest& request, ByteView request_digest, Time now) {
-  ASSIGN_OR_RETURN(const attest::Evidence evidence, attest::DecodeEvidence(request.evidence()), "evidence");
-  ASSIGN_OR_RETURN(const attest::References references,
-                   LoadReferences(context_.store, peer_.subject.group, context_.config.appraisal.bank), "references");
-  verdict_ = attest::AppraiseEvidence(peer_.subject, nonce.value, StateOf(*record().enrolment), evidence, references,
-                                      context_.config.appraisal);
+Result<void> Attesting::Judge(IssuedNonce& nonce, const node::AttestRequest& request,
+                              ByteView request_digest, Time now) {
+  ASSIGN_OR_RETURN(const attest::Evidence evidence, attest::DecodeEvidence(request.evidence()),
+                   "evidence");
+  ASSIGN_OR_RETURN(
+      const attest::References references,
+      LoadReferences(context_.store, peer_.subject.group, context_.config.appraisal.bank),
+      "references");
+  verdict_ = attest::AppraiseEvidence(peer_.subject, nonce.value, StateOf(*record().enrolment),
+                                      evidence, references, context_.config.appraisal);
   const Decision decision = Decision::After(*verdict_);
   *response_.mutable_verdict() = attest::EncodeVerdict(*verdict_, now);
-  // A refused message changes no standing, and leaves the nonce to the evidence it was made for. A new nonce is offered,
-  // and the refusal is on record.
+  // A refused message changes no standing, and leaves the nonce to the evidence it was made for. A
+  // new nonce is offered, and the refusal is on record.
   if (!decision.binding()) {
-    audit_.push_back(VerdictRecord("message.refused", record().id, *verdict_, record().standing, now));
+    audit_.push_back(
+        VerdictRecord("message.refused", record().id, *verdict_, record().standing, now));
     OfferNonce(now);
     return {};
   }
@@ -121,30 +138,41 @@ Result<void> Attesting::Judge(IssuedNonce& nonce, const node::AttestRequest& req
   record().last_verdict = response_.verdict().SerializeAsString();
   record().last_pcrs = verdict_->proved()->pcrs;
   record().last_seen = record().updated = now;
-  audit_.push_back(VerdictRecord(decision.allowed() ? "node.attested" : "node.refused", record().id, *verdict_, record().standing, now));
+  audit_.push_back(VerdictRecord(decision.allowed() ? "node.attested" : "node.refused", record().id,
+                                 *verdict_, record().standing, now));
   if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), now));
   OfferNonce(now);
   const auto kept = std::ranges::find(record().nonces, used, &IssuedNonce::value);
   if (kept != record().nonces.end()) {
-    kept->reply = grant_ ? EncodeReply(response_, grant_->record().serial, grant_->tbs()) : EncodeReply(response_, {}, {});
+    kept->reply = grant_ ? EncodeReply(response_, grant_->record().serial, grant_->tbs())
+                         : EncodeReply(response_, {}, {});
   }
   return {};
 }
 
-Result<void> Attesting::JudgeReuse(const IssuedNonce& nonce, const node::AttestRequest& request, Time now) {
-  ASSIGN_OR_RETURN(const attest::Evidence evidence, attest::DecodeEvidence(request.evidence()), "evidence");
+Result<void> Attesting::JudgeReuse(const IssuedNonce& nonce, const node::AttestRequest& request,
+                                   Time now) {
+  ASSIGN_OR_RETURN(const attest::Evidence evidence, attest::DecodeEvidence(request.evidence()),
+                   "evidence");
   if (!attest::IsAuthentic(peer_.subject, nonce.value, evidence)) {
-    RefuseMessage({.code = Code::kUntrusted, .text = "the nonce was used already", .name = "nonce-used"}, now);
+    RefuseMessage(
+        {.code = Code::kUntrusted, .text = "the nonce was used already", .name = "nonce-used"},
+        now);
     return {};
   }
   record().standing = Standing::kQuarantined;
   record().updated = now;
-  audit_.push_back(OperatorRecord({.event = "node.quarantined", .actor = "issuer", .node = record().id,
-                                   .detail = "nonce-reused: a second valid quote over one nonce: a clone is possible"}, now));
+  audit_.push_back(OperatorRecord(
+      {.event = "node.quarantined",
+       .actor = "issuer",
+       .node = record().id,
+       .detail = "nonce-reused: a second valid quote over one nonce: a clone is possible"},
+      now));
   return {};
 }
 
-Result<void> Attesting::Accept(const Decision& decision, const IssuedNonce& nonce, const attest::Evidence& evidence, Time now) {
+Result<void> Attesting::Accept(const Decision& decision, const IssuedNonce& nonce,
+                               const attest::Evidence& evidence, Time now) {
   Enrolment& enrolment = *record().enrolment;
   const attest::Proved& proved = *verdict_->proved();
   enrolment.clock = proved.clock;
@@ -154,9 +182,17 @@ Result<void> Attesting::Accept(const Decision& decision, const IssuedNonce& nonc
   if (evidence.ledger) enrolment.ledger = *evidence.ledger;
   boot_log_ = evidence.boot_log;
   AcceptIma(evidence);
-  if (enrolment.not_after - now >= context_.config.node_ttl / 2 && record().standing == Standing::kActive) return {};
-  ASSIGN_OR_RETURN(grant_, Grant::ForNode(decision, {.node = record().id, .key = peer_.subject.node_key.key(),
-                                                     .evidence_time = nonce.made, .now = now}, context_.authority),
+  // By the certificate that was presented: a renewed one may never have reached the node.
+  if (peer_.not_after - now >= context_.config.node_ttl / 2 &&
+      record().standing == Standing::kActive)
+    return {};
+  ASSIGN_OR_RETURN(grant_,
+                   Grant::ForNode(decision,
+                                  {.node = record().id,
+                                   .key = peer_.subject.node_key.key(),
+                                   .evidence_time = nonce.made,
+                                   .now = now},
+                                  context_.authority),
                    "node certificate");
   enrolment.serial = grant_->record().serial;
   enrolment.not_after = grant_->record().not_after;
@@ -165,7 +201,10 @@ Result<void> Attesting::Accept(const Decision& decision, const IssuedNonce& nonc
 
 // Only what continues the stored list is taken; the reply says from where to send next.
 void Attesting::AcceptIma(const attest::Evidence& evidence) {
-  if (evidence.ima_chunk.empty() || evidence.ima_offset != record().enrolment->ima_bytes) return;
+  const uint64_t stored = record().enrolment->ima_bytes;
+  if (evidence.ima_chunk.empty() || evidence.ima_offset != stored ||
+      stored + evidence.ima_chunk.size() > kMaxStoredIma)
+    return;
   ima_offset_ = evidence.ima_offset;
   ima_chunk_ = evidence.ima_chunk;
   record().enrolment->ima_bytes += evidence.ima_chunk.size();
@@ -176,26 +215,35 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
   const auto change = [self](Transaction& transaction) -> Result<void> {
     RETURN_IF_ERROR(transaction.PutNode(self->record()), "store the node");
     for (const std::string& record : self->audit_) transaction.Audit(record);
-    if (self->grant_) RETURN_IF_ERROR(transaction.PutCredential(self->grant_->record()), "store the credential");
+    if (self->grant_)
+      RETURN_IF_ERROR(transaction.PutCredential(self->grant_->record()), "store the credential");
     if (self->boot_log_) {
-      RETURN_IF_ERROR(transaction.PutLog(crypto::Sha256(*self->boot_log_), *self->boot_log_, self->record().updated), "store the boot log");
+      RETURN_IF_ERROR(transaction.PutLog(crypto::Sha256(*self->boot_log_), *self->boot_log_,
+                                         self->record().updated),
+                      "store the boot log");
     }
     if (!self->ima_chunk_.empty()) {
-      RETURN_IF_ERROR(transaction.AppendIma(self->record().id, self->ima_offset_, self->ima_chunk_), "store the IMA list");
+      RETURN_IF_ERROR(transaction.AppendIma(self->record().id, self->ima_offset_, self->ima_chunk_),
+                      "store the IMA list");
     }
     return {};
   };
-  self->context_.store.Commit(change, [self, reply = std::move(reply)](Result<crypto::ChainHead> head) {
-    reply([&]() -> Result<node::AttestResponse> {
-      ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head), "record the attestation");
-      *self->response_.mutable_audit_head() = HeadOf(committed);
-      if (self->record().standing == Standing::kQuarantined && !self->verdict_) {
-        return Fail(Code::kDenied, "the node is quarantined", {.name = "node-quarantined", .advice = "On the issuer: lodekey explain --node " + self->record().id});
-      }
-      if (!self->grant_) return FinishReply(self->context_, self->response_, {}, {});
-      return FinishReply(self->context_, self->response_, self->grant_->record().serial, self->grant_->tbs());
-    }());
-  });
+  self->context_.store.Commit(
+      change, [self, reply = std::move(reply)](Result<crypto::ChainHead> head) {
+        reply([&]() -> Result<node::AttestResponse> {
+          ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head),
+                           "record the attestation");
+          *self->response_.mutable_audit_head() = HeadOf(committed);
+          if (self->record().standing == Standing::kQuarantined && !self->verdict_) {
+            return Fail(Code::kDenied, "the node is quarantined",
+                        {.name = "node-quarantined",
+                         .advice = "On the issuer: lodekey explain --node " + self->record().id});
+          }
+          if (!self->grant_) return FinishReply(self->context_, self->response_, {}, {});
+          return FinishReply(self->context_, self->response_, self->grant_->record().serial,
+                             self->grant_->tbs());
+        }());
+      });
 }
 
 }  // namespace
@@ -203,16 +251,20 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
 namespace {
 
 // What the message asks for: a nonce, the reply to a request that came before, or a judgement.
-Result<void> Answer(const Context& context, Attesting& work, const node::AttestRequest& request, Time now,
-                    std::optional<node::AttestResponse>& repeated) {
+Result<void> Answer(const Context& context, Attesting& work, const node::AttestRequest& request,
+                    Time now, std::optional<node::AttestResponse>& repeated) {
   if (request.nonce().empty()) {
     work.OfferNonce(now);
     return {};
   }
   auto& nonces = work.record().nonces;
-  const auto nonce = std::ranges::find(nonces, attest::FromField(request.nonce()), &IssuedNonce::value);
+  const auto nonce =
+      std::ranges::find(nonces, attest::FromField(request.nonce()), &IssuedNonce::value);
   if (nonce == nonces.end()) {
-    work.RefuseMessage({.code = Code::kUntrusted, .text = "the nonce is not one that this node was given", .name = "nonce-unknown"}, now);
+    work.RefuseMessage({.code = Code::kUntrusted,
+                        .text = "the nonce is not one that this node was given",
+                        .name = "nonce-unknown"},
+                       now);
     return {};
   }
   if (const auto in_time = CheckNonceTime(*nonce, now); !in_time) {
@@ -230,10 +282,15 @@ Result<void> Answer(const Context& context, Attesting& work, const node::AttestR
 
 }  // namespace
 
-void Attestation::Attest(const Peer& peer, const node::AttestRequest& request, Reply<node::AttestResponse> reply) const {
+void Attestation::Attest(const Peer& peer, const node::AttestRequest& request,
+                         Reply<node::AttestResponse> reply) const {
   const Time now = context_.now();
   auto peer_node = FindPeerNode(context_, peer.certificate, now);
   if (!peer_node) return reply(std::unexpected(std::move(peer_node.error()).Wrapped("attest")));
+  if (!limit_.Allow(peer_node->record.id, now.time_since_epoch())) {
+    return reply(Fail(Code::kUnavailable, "the node attests too often",
+                      {.name = "too-many-attestations", .advice = "It is tried again by itself."}));
+  }
   Attesting work(context_, *std::move(peer_node));
   std::optional<node::AttestResponse> repeated;
   auto answered = Answer(context_, work, request, now, repeated);
@@ -242,7 +299,8 @@ void Attestation::Attest(const Peer& peer, const node::AttestRequest& request, R
   std::move(work).Commit(std::move(reply));
 }
 
-Result<attest::References> LoadReferences(Store& store, const std::string& group, crypto::HashAlg bank) {
+Result<attest::References> LoadReferences(Store& store, const std::string& group,
+                                          crypto::HashAlg bank) {
   attest::References references;
   RETURN_IF_ERROR(store.Read([&](View& view) -> Result<void> {
     ASSIGN_OR_RETURN(const auto found, view.ListReferences(group), "reference values");

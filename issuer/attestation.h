@@ -1,8 +1,10 @@
-// Re-attestation: an enrolled node shows again what it is (docs/protocol.md, Re-attestation). One round trip.
+// Re-attestation: an enrolled node shows again what it is (docs/protocol.md, Re-attestation). One
+// round trip.
 #pragma once
 
 #include "crypto/certificate.h"
 #include "issuer/context.h"
+#include "issuer/rate_limit.h"
 #include "lodekey/node/v1/node_service.pb.h"
 
 namespace lodekey::issuer {
@@ -15,16 +17,18 @@ struct Peer {
 // Thread-safe.
 class Attestation {
  public:
-  explicit Attestation(Context& context) : context_(context) {}
+  // A node may ask ten times at once, and then ten times a second.
+  explicit Attestation(Context& context) : context_(context), limit_(1000000, 10) {}
 
-  // Error::name: "peer-certificate" (not a node certificate of this issuer), "peer-expired", "node-not-enrolled",
-  // "node-removed", "node-quarantined", "nonce-unknown", "nonce-expired", "nonce-not-yet-valid", "nonce-used"; a
-  // verdict otherwise.
+  // Error::name: "peer-certificate" (not a node certificate of this issuer), "peer-expired",
+  // "node-not-enrolled", "node-removed", "node-quarantined", "nonce-unknown", "nonce-expired",
+  // "nonce-not-yet-valid", "nonce-used", "too-many-attestations"; a verdict otherwise.
   void Attest(const Peer& peer, const lodekey::node::v1::AttestRequest& request,
               Reply<lodekey::node::v1::AttestResponse> reply) const;
 
  private:
   Context& context_;
+  mutable RateLimit limit_;
 };
 
 }  // namespace lodekey::issuer

@@ -8,23 +8,32 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Texts of strangers may not be UTF-8; they are replaced, never a reason to lose the record.
-std::string Line(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
+std::string Line(const Json& json) {
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
 
-// A rule may name every value that a group accepts: the record has to fit its line however many there are.
+// A rule may name every value that a group accepts: the record has to fit its line however many
+// there are.
 constexpr size_t kMaxText = 256;
 
-std::string Clipped(const std::string& text) { return text.size() <= kMaxText ? text : text.substr(0, kMaxText) + "..."; }
+std::string Clipped(const std::string& text) {
+  return text.size() <= kMaxText ? text : text.substr(0, kMaxText) + "...";
+}
 
 }  // namespace
 
-std::string VerdictRecord(std::string_view event, const NodeId& node, const attest::Verdict& verdict, Standing standing, Time now) {
+std::string VerdictRecord(std::string_view event, const NodeId& node,
+                          const attest::Verdict& verdict, Standing standing, Time now) {
   Json json = {{"time", FormatTime(now)},
                {"event", event},
                {"node", node},
                {"outcome", attest::OutcomeName(verdict.outcome())},
                {"standing", StandingName(standing)}};
   for (const attest::FailedRule& rule : verdict.failed()) {
-    json["failed"].push_back({{"code", rule.code}, {"subject", rule.subject}, {"expected", Clipped(rule.expected)}, {"seen", Clipped(rule.seen)}});
+    json["failed"].push_back({{"code", rule.code},
+                              {"subject", rule.subject},
+                              {"expected", Clipped(rule.expected)},
+                              {"seen", Clipped(rule.seen)}});
   }
   return Line(json);
 }
@@ -42,7 +51,10 @@ std::string CredentialAuditRecord(const CredentialRecord& credential, Time now) 
 }
 
 std::string OperatorRecord(const OperatorAction& action, Time now) {
-  Json json = {{"time", FormatTime(now)}, {"event", action.event}, {"actor", action.actor}, {"node", action.node}};
+  Json json = {{"time", FormatTime(now)},
+               {"event", action.event},
+               {"actor", action.actor},
+               {"node", action.node}};
   if (!action.detail.empty()) json["detail"] = action.detail;
   return Line(json);
 }

@@ -1,4 +1,5 @@
-// The records of the audit log: one JSON object each, on one line. docs/protocol.md lists events and fields.
+// The records of the audit log: one JSON object each, on one line. docs/protocol.md lists events
+// and fields.
 #pragma once
 
 #include <string>
@@ -12,7 +13,8 @@
 namespace lodekey::issuer {
 
 // "node.enrolled", "node.attested" and so on, with the codes of what failed.
-std::string VerdictRecord(std::string_view event, const NodeId& node, const attest::Verdict& verdict, Standing standing, Time now);
+std::string VerdictRecord(std::string_view event, const NodeId& node,
+                          const attest::Verdict& verdict, Standing standing, Time now);
 
 // "credential.issued": what will be signed, before it is.
 std::string CredentialAuditRecord(const CredentialRecord& credential, Time now);
@@ -20,7 +22,7 @@ std::string CredentialAuditRecord(const CredentialRecord& credential, Time now);
 // What an operator did: "node.allowed", "node.removed", "pcrs.approved", "ak.approved".
 struct OperatorAction {
   std::string_view event;
-  std::string actor;                 // "uid 0"
+  std::string actor;  // "uid 0"
   NodeId node;
   std::string detail = {};
 };

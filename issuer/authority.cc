@@ -17,14 +17,16 @@ constexpr std::string_view kAuthority = "authority";
 constexpr std::string_view kAudit = "audit";
 constexpr std::string_view kChallenge = "challenge";
 
-// Hosts judge the server's certificate by their own clock before they know better; it may be behind.
+// Hosts judge the server's certificate by their own clock before they know better; it may be
+// behind.
 constexpr Duration kBackdate = std::chrono::hours(24);
 constexpr size_t kMaxCommonName = 64;  // RFC 5280, appendix A; a trust domain may be longer
 
-crypto::CertificateSpec CaSpec(const AuthorityOptions& options, std::string_view what, Time now, Duration life,
-                               int path_length) {
+crypto::CertificateSpec CaSpec(const AuthorityOptions& options, std::string_view what, Time now,
+                               Duration life, int path_length) {
   return {.serial = crypto::RandomSerial(),
-          .common_name = fmt::format("lodekey {} of {}", what, options.trust_domain).substr(0, kMaxCommonName),
+          .common_name =
+              fmt::format("lodekey {} of {}", what, options.trust_domain).substr(0, kMaxCommonName),
           .organization = {},
           .not_before = now - kBackdate,
           .not_after = now + life,
@@ -32,23 +34,30 @@ crypto::CertificateSpec CaSpec(const AuthorityOptions& options, std::string_view
           .path_length = path_length};
 }
 
-// A self-signed CA with a fresh P-256 key. The certificate is written last: with it the pair counts as made.
-Result<void> MakeCa(const AuthorityFiles& files, std::string_view name, const crypto::CertificateSpec& spec) {
+// A self-signed CA with a fresh P-256 key. The certificate is written last: with it the pair counts
+// as made.
+Result<void> MakeCa(const AuthorityFiles& files, std::string_view name,
+                    const crypto::CertificateSpec& spec) {
   ASSIGN_OR_RETURN(const auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256), name);
-  ASSIGN_OR_RETURN(const auto certificate, crypto::SignCertificate(spec, key.public_key(), nullptr, key), name);
+  ASSIGN_OR_RETURN(const auto certificate,
+                   crypto::SignCertificate(spec, key.public_key(), nullptr, key), name);
   RETURN_IF_ERROR(files.WriteKey(name, key), name);
   return files.WriteCertificate(name, certificate);
 }
 
-Result<void> CheckPair(const crypto::Certificate& certificate, const crypto::PrivateKey& key, std::string_view name) {
+Result<void> CheckPair(const crypto::Certificate& certificate, const crypto::PrivateKey& key,
+                       std::string_view name) {
   if (certificate.key() == key.public_key()) return {};
-  return Fail(Code::kUntrusted, fmt::format("key and certificate of the {} do not belong together", name),
-              {.name = "authority-corrupt", .advice = "Restore the issuer's ca directory from a backup."});
+  return Fail(
+      Code::kUntrusted, fmt::format("key and certificate of the {} do not belong together", name),
+      {.name = "authority-corrupt", .advice = "Restore the issuer's ca directory from a backup."});
 }
 
-// A crash between writing key and certificate leaves a pair that does not match: nothing was signed with it.
+// A crash between writing key and certificate leaves a pair that does not match: nothing was signed
+// with it.
 bool CanSign(const Signer& signer, const crypto::Certificate& root, Time now) {
-  return CheckPair(signer.certificate, signer.key, kIntermediate) && now < signer.certificate.not_after() &&
+  return CheckPair(signer.certificate, signer.key, kIntermediate) &&
+         now < signer.certificate.not_after() &&
          crypto::BuildChain(signer.certificate, {}, {root}, {});
 }
 
@@ -60,21 +69,26 @@ bool Due(const crypto::Certificate& certificate, Time now) {
 
 }  // namespace
 
-Authority::Authority(AuthorityOptions options, crypto::Certificate root, crypto::Certificate authority)
+Authority::Authority(AuthorityOptions options, crypto::Certificate root,
+                     crypto::Certificate authority)
     : options_(std::move(options)), root_(std::move(root)), authority_(std::move(authority)) {}
 
 Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
   const AuthorityFiles files(options.directory);
   RETURN_IF_ERROR(platform::MakeDirectory(options.directory, 0700), "make the CA directory");
-  if (files.HasCertificate(kRoot)) {
-    return Fail(Code::kConflict, fmt::format("{} holds a root already", options.directory),
-                {.name = "already-initialised", .advice = "Nothing was changed. To begin anew, move the directory away."});
+  for (const std::string_view name : {kRoot, kAuthority, kAudit, kChallenge}) {
+    if (!files.HasKey(name) && !files.HasCertificate(name)) continue;
+    return Fail(Code::kConflict, fmt::format("{} holds keys already ({})", options.directory, name),
+                {.name = "already-initialised",
+                 .advice = "Nothing was changed. To begin anew, move the directory away."});
   }
   ASSIGN_OR_RETURN(const auto audit_key, crypto::Ed25519Key::Generate(), "make the audit key");
   RETURN_IF_ERROR(files.WriteSeed(kAudit, audit_key.seed()), "write the audit key");
-  RETURN_IF_ERROR(files.WriteSeed(kChallenge, crypto::Secret::Random(32)), "write the challenge key");
-  RETURN_IF_ERROR(MakeCa(files, kAuthority, CaSpec(options, "issuer authority", now, options.root_ttl, 0)),
-                  "make the issuer authority");
+  RETURN_IF_ERROR(files.WriteSeed(kChallenge, crypto::Secret::Random(32)),
+                  "write the challenge key");
+  RETURN_IF_ERROR(
+      MakeCa(files, kAuthority, CaSpec(options, "issuer authority", now, options.root_ttl, 0)),
+      "make the issuer authority");
   crypto::CertificateSpec root = CaSpec(options, "root", now, options.root_ttl, 1);
   root.uri_sans = {"spiffe://" + options.trust_domain};
   return MakeCa(files, kRoot, root);
@@ -87,14 +101,17 @@ Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Tim
                 {.name = "not-initialised", .advice = "Run: lodekey-issuer init"});
   }
   ASSIGN_OR_RETURN(auto root, files.ReadCertificate(kRoot), "root");
-  ASSIGN_OR_RETURN(auto authority_certificate, files.ReadCertificate(kAuthority), "issuer authority");
+  ASSIGN_OR_RETURN(auto authority_certificate, files.ReadCertificate(kAuthority),
+                   "issuer authority");
   ASSIGN_OR_RETURN(const auto authority_key, files.ReadKey(kAuthority), "issuer authority");
-  RETURN_IF_ERROR(CheckPair(authority_certificate, authority_key, kAuthority), "open the authorities");
+  RETURN_IF_ERROR(CheckPair(authority_certificate, authority_key, kAuthority),
+                  "open the authorities");
   if (files.HasKey(kRoot)) {
     ASSIGN_OR_RETURN(const auto root_key, files.ReadKey(kRoot), "root");
     RETURN_IF_ERROR(CheckPair(root, root_key, kRoot), "open the authorities");
   }
-  std::unique_ptr<Authority> authority(new Authority(std::move(options), std::move(root), std::move(authority_certificate)));
+  std::unique_ptr<Authority> authority(
+      new Authority(std::move(options), std::move(root), std::move(authority_certificate)));
   RETURN_IF_ERROR(authority->LoadOrMakeIntermediate(now), "open the intermediate");
   return authority;
 }
@@ -105,10 +122,11 @@ Result<void> Authority::LoadOrMakeIntermediate(Time now) {
     ASSIGN_OR_RETURN(auto certificate, files.ReadCertificate(kIntermediate), kIntermediate);
     ASSIGN_OR_RETURN(auto key, files.ReadKey(kIntermediate), kIntermediate);
     Signer signer{std::move(certificate), std::move(key)};
-    if (CanSign(signer, root_, now)) signers_.push_back(std::make_shared<Signer>(std::move(signer)));
+    if (CanSign(signer, root_, now))
+      signers_.push_back(std::make_shared<Signer>(std::move(signer)));
   }
-  // One that is due still signs. Where the root's key is kept elsewhere that is what the issuer lives on until an
-  // operator acts.
+  // One that is due still signs. Where the root's key is kept elsewhere that is what the issuer
+  // lives on until an operator acts.
   if (!signers_.empty()) return HasRootKey() ? Refresh(now) : Result<void>();
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "make an intermediate");
   signers_.push_back(std::move(made));
@@ -118,16 +136,20 @@ Result<void> Authority::LoadOrMakeIntermediate(Time now) {
 Result<std::shared_ptr<const Signer>> Authority::MakeIntermediate(Time now) const {
   const AuthorityFiles files(options_.directory);
   if (!HasRootKey()) {
-    return Fail(Code::kNotFound, "the root's key is not on this host", {.name = "root-key-absent",
-                .advice = "Bring the root's key for the renewal, or install an intermediate that the root signed."});
+    return Fail(Code::kNotFound, "the root's key is not on this host",
+                {.name = "root-key-absent",
+                 .advice = "Bring the root's key for the renewal, or install an intermediate that "
+                           "the root signed."});
   }
   ASSIGN_OR_RETURN(const auto root_key, files.ReadKey(kRoot), "root");
   RETURN_IF_ERROR(CheckPair(root_, root_key, kRoot), "root");
   ASSIGN_OR_RETURN(auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256), "make a key");
-  crypto::CertificateSpec spec = CaSpec(options_, "intermediate", now, options_.intermediate_ttl, 0);
+  crypto::CertificateSpec spec =
+      CaSpec(options_, "intermediate", now, options_.intermediate_ttl, 0);
   spec.not_after = std::min(spec.not_after, root_.not_after());
   spec.uri_sans = {"spiffe://" + options_.trust_domain};
-  ASSIGN_OR_RETURN(auto certificate, crypto::SignCertificate(spec, key.public_key(), &root_, root_key), "sign");
+  ASSIGN_OR_RETURN(auto certificate,
+                   crypto::SignCertificate(spec, key.public_key(), &root_, root_key), "sign");
   RETURN_IF_ERROR(files.WriteKey(kIntermediate, key), "store the intermediate");
   RETURN_IF_ERROR(files.WriteCertificate(kIntermediate, certificate), "store the intermediate");
   return std::make_shared<const Signer>(Signer{std::move(certificate), std::move(key)});
@@ -138,7 +160,8 @@ Result<void> Authority::Refresh(Time now) {
   if (!Due(signer()->certificate, now)) return {};
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "renew the intermediate");
   const std::scoped_lock lock(mutex_);
-  std::erase_if(signers_, [&](const auto& signer) { return signer->certificate.not_after() <= now; });
+  std::erase_if(signers_,
+                [&](const auto& signer) { return signer->certificate.not_after() <= now; });
   signers_.push_back(std::move(made));
   return {};
 }
@@ -156,8 +179,10 @@ Result<std::vector<crypto::Certificate>> Authority::Sign(const RecordedGrant& gr
   }
   // The bytes name their issuer; the intermediate may have been renewed since they were recorded.
   for (auto it = signers.rbegin(); it != signers.rend(); ++it) {
-    ASSIGN_OR_RETURN(const Bytes signature,
-                     (*it)->key.Sign(crypto::SignatureScheme::kEcdsa, crypto::HashAlg::kSha256, grant.tbs()), "sign");
+    ASSIGN_OR_RETURN(
+        const Bytes signature,
+        (*it)->key.Sign(crypto::SignatureScheme::kEcdsa, crypto::HashAlg::kSha256, grant.tbs()),
+        "sign");
     ASSIGN_OR_RETURN(auto leaf, crypto::AssembleCertificate(grant.tbs(), signature), "assemble");
     if (!leaf.NamesIssuer((*it)->certificate)) continue;
     return std::vector<crypto::Certificate>{std::move(leaf), (*it)->certificate};
@@ -169,17 +194,20 @@ Result<std::vector<crypto::Certificate>> Authority::Sign(const RecordedGrant& gr
 Result<ServerIdentity> Authority::MakeServerIdentity(Time now, Duration life) const {
   const AuthorityFiles files(options_.directory);
   ASSIGN_OR_RETURN(const auto authority_key, files.ReadKey(kAuthority), "issuer authority");
-  ASSIGN_OR_RETURN(const auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256), "make a server key");
-  ASSIGN_OR_RETURN(const auto certificate,
-                   crypto::SignCertificate({.serial = crypto::RandomSerial(),
-                                            .common_name = "lodekey issuer",
-                                            .organization = {},
-                                            .not_before = now - kBackdate,
-                                            .not_after = std::min(now + life, authority_.not_after()),
-                                            .uri_sans = {fmt::format("spiffe://{}/lodekey/issuer", options_.trust_domain)},
-                                            .server_auth = true},
-                                           key.public_key(), &authority_, authority_key),
-                   "sign the server certificate");
+  ASSIGN_OR_RETURN(const auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256),
+                   "make a server key");
+  ASSIGN_OR_RETURN(
+      const auto certificate,
+      crypto::SignCertificate(
+          {.serial = crypto::RandomSerial(),
+           .common_name = "lodekey issuer",
+           .organization = {},
+           .not_before = now - kBackdate,
+           .not_after = std::min(now + life, authority_.not_after()),
+           .uri_sans = {fmt::format("spiffe://{}/lodekey/issuer", options_.trust_domain)},
+           .server_auth = true},
+          key.public_key(), &authority_, authority_key),
+      "sign the server certificate");
   ASSIGN_OR_RETURN(const crypto::Secret pem, key.ToPem(), "encode the server key");
   return ServerIdentity{.key_pem = std::string(AsText(pem.Reveal())),
                         .chain_pem = certificate.ToPem() + authority_.ToPem(),
@@ -191,7 +219,8 @@ std::string Authority::Pin() const { return "sha256:" + ToHex(authority_.key().s
 bool Authority::HasRootKey() const { return AuthorityFiles(options_.directory).HasKey(kRoot); }
 
 Result<crypto::Ed25519Key> Authority::OpenAuditKey() const {
-  ASSIGN_OR_RETURN(const crypto::Secret seed, AuthorityFiles(options_.directory).ReadSeed(kAudit), "audit key");
+  ASSIGN_OR_RETURN(const crypto::Secret seed, AuthorityFiles(options_.directory).ReadSeed(kAudit),
+                   "audit key");
   return crypto::Ed25519Key::FromSeed(seed);
 }
 

@@ -1,5 +1,6 @@
-// The certificate authorities of an issuer: the SVID root with its short-lived intermediate, and apart from it the
-// issuer authority, whose public key agents pin and which signs only the issuer's own server certificate.
+// The certificate authorities of an issuer: the SVID root with its short-lived intermediate, and
+// apart from it the issuer authority, whose public key agents pin and which signs only the issuer's
+// own server certificate.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,7 @@
 namespace lodekey::issuer {
 
 struct AuthorityOptions {
-  std::string directory;          // of keys and certificates, 0700
+  std::string directory;  // of keys and certificates, 0700
   std::string trust_domain;
   Duration node_ttl = {};
   Duration intermediate_ttl = {};
@@ -26,8 +27,8 @@ struct AuthorityOptions {
 };
 
 struct ServerIdentity {
-  std::string key_pem;            // secret: given to the TLS library, nowhere else
-  std::string chain_pem;          // server certificate, then the authority's
+  std::string key_pem;    // secret: given to the TLS library, nowhere else
+  std::string chain_pem;  // server certificate, then the authority's
   Time not_after;
 };
 
@@ -40,28 +41,30 @@ struct Signer {
 // Thread-safe.
 class Authority {
  public:
-  // Makes root, issuer authority, audit key and challenge key in an empty directory. kConflict ("already-initialised")
-  // when there is a root already: nothing is overwritten.
+  // Makes root, issuer authority, audit key and challenge key in an empty directory. kConflict
+  // ("already-initialised") when there is a root already: nothing is overwritten.
   static Result<void> Initialise(const AuthorityOptions& options, Time now);
 
-  // Reads what Initialise made. kNotFound ("not-initialised"); kUntrusted ("authority-corrupt") when key and
-  // certificate do not belong together.
+  // Reads what Initialise made. kNotFound ("not-initialised"); kUntrusted ("authority-corrupt")
+  // when key and certificate do not belong together.
   static Result<std::unique_ptr<Authority>> Open(AuthorityOptions options, Time now);
 
-  // Renews the intermediate at half its life; call now and then. Without the root's key on this host it fails
-  // (kNotFound, "root-key-absent") once the intermediate is due, which goes on signing until it ends.
+  // Renews the intermediate at half its life; call now and then. Without the root's key on this
+  // host it fails (kNotFound, "root-key-absent") once the intermediate is due, which goes on
+  // signing until it ends.
   Result<void> Refresh(Time now);
 
-  // Signs exactly what was recorded, with the intermediate it names. Returns the chain, leaf first, without the root.
+  // Signs exactly what was recorded, with the intermediate it names. Returns the chain, leaf first,
+  // without the root.
   Result<std::vector<crypto::Certificate>> Sign(const RecordedGrant& grant) const;
 
   // A server certificate for a fresh key, good for `life`.
   Result<ServerIdentity> MakeServerIdentity(Time now, Duration life) const;
 
-  std::shared_ptr<const Signer> signer() const;       // the current intermediate
+  std::shared_ptr<const Signer> signer() const;  // the current intermediate
   const crypto::Certificate& root() const { return root_; }
   const crypto::Certificate& issuer_authority() const { return authority_; }
-  std::string Pin() const;                            // "sha256:<hex>" of the issuer authority's key
+  std::string Pin() const;  // "sha256:<hex>" of the issuer authority's key
   bool HasRootKey() const;
   uint64_t bundle_sequence() const { return 1; }
   const AuthorityOptions& options() const { return options_; }
@@ -77,9 +80,10 @@ class Authority {
   AuthorityOptions options_;
   crypto::Certificate root_;
   crypto::Certificate authority_;
-  std::mutex refresh_mutex_;                            // one renewal at a time writes the files
+  std::mutex refresh_mutex_;  // one renewal at a time writes the files
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<const Signer>> signers_;  // newest last; earlier ones until they expire
+  std::vector<std::shared_ptr<const Signer>>
+      signers_;  // newest last; earlier ones until they expire
 };
 
 }  // namespace lodekey::issuer

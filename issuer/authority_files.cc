@@ -26,8 +26,12 @@ std::string AuthorityFiles::Path(std::string_view name, std::string_view extensi
   return fmt::format("{}/{}.{}", directory_, name, extension);
 }
 
-bool AuthorityFiles::HasKey(std::string_view name) const { return std::filesystem::exists(Path(name, "key")); }
-bool AuthorityFiles::HasCertificate(std::string_view name) const { return std::filesystem::exists(Path(name, "crt")); }
+bool AuthorityFiles::HasKey(std::string_view name) const {
+  return std::filesystem::exists(Path(name, "key"));
+}
+bool AuthorityFiles::HasCertificate(std::string_view name) const {
+  return std::filesystem::exists(Path(name, "crt"));
+}
 
 Result<crypto::PrivateKey> AuthorityFiles::ReadKey(std::string_view name) const {
   ASSIGN_OR_RETURN(const crypto::Secret pem, ReadSecretFile(Path(name, "key")), "private key");
@@ -35,7 +39,8 @@ Result<crypto::PrivateKey> AuthorityFiles::ReadKey(std::string_view name) const 
 }
 
 Result<crypto::Certificate> AuthorityFiles::ReadCertificate(std::string_view name) const {
-  ASSIGN_OR_RETURN(const std::string pem, platform::ReadTextFile(Path(name, "crt"), kMaxFile), "certificate");
+  ASSIGN_OR_RETURN(const std::string pem, platform::ReadTextFile(Path(name, "crt"), kMaxFile),
+                   "certificate");
   return crypto::Certificate::FromPem(pem);
 }
 
@@ -44,17 +49,20 @@ Result<void> AuthorityFiles::WriteKey(std::string_view name, const crypto::Priva
   return platform::WriteFileAtomically(Path(name, "key"), pem.Reveal(), 0600);
 }
 
-Result<void> AuthorityFiles::WriteCertificate(std::string_view name, const crypto::Certificate& certificate) const {
+Result<void> AuthorityFiles::WriteCertificate(std::string_view name,
+                                              const crypto::Certificate& certificate) const {
   return platform::WriteFileAtomically(Path(name, "crt"), AsBytes(certificate.ToPem()), 0644);
 }
 
 Result<crypto::Secret> AuthorityFiles::ReadSeed(std::string_view name) const {
   ASSIGN_OR_RETURN(const crypto::Secret text, ReadSecretFile(Path(name, "key")), "key");
-  ASSIGN_OR_RETURN(Bytes seed, crypto::ParseBase64(AsText(text.Reveal()), kSeedSize), Path(name, "key"));
+  ASSIGN_OR_RETURN(Bytes seed, crypto::ParseBase64(AsText(text.Reveal()), kSeedSize),
+                   Path(name, "key"));
   crypto::Secret secret = crypto::Secret::Copy(seed);
   crypto::WipeBytes(seed);
   if (secret.size() != kSeedSize) {
-    return Fail(Code::kUntrusted, fmt::format("{} does not hold {} bytes", Path(name, "key"), kSeedSize),
+    return Fail(Code::kUntrusted,
+                fmt::format("{} does not hold {} bytes", Path(name, "key"), kSeedSize),
                 {.name = "authority-corrupt", .advice = "Restore the file from a backup."});
   }
   return secret;

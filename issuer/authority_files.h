@@ -1,5 +1,5 @@
-// The files of an Authority, all in one 0700 directory: <name>.key (PKCS#8 PEM, 0600) and <name>.crt (PEM), audit.key
-// and challenge.key (32 bytes as base64, 0600).
+// The files of an Authority, all in one 0700 directory: <name>.key (PKCS#8 PEM, 0600) and
+// <name>.crt (PEM), audit.key and challenge.key (32 bytes as base64, 0600).
 #pragma once
 
 #include <string>
@@ -21,7 +21,8 @@ class AuthorityFiles {
   Result<crypto::PrivateKey> ReadKey(std::string_view name) const;
   Result<crypto::Certificate> ReadCertificate(std::string_view name) const;
   Result<void> WriteKey(std::string_view name, const crypto::PrivateKey& key) const;
-  Result<void> WriteCertificate(std::string_view name, const crypto::Certificate& certificate) const;
+  Result<void> WriteCertificate(std::string_view name,
+                                const crypto::Certificate& certificate) const;
 
   // 32 bytes, as base64.
   Result<crypto::Secret> ReadSeed(std::string_view name) const;

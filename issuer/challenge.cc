@@ -68,7 +68,12 @@ ChallengeSealer::ChallengeSealer(crypto::Secret key, std::string trust_domain)
 }
 
 Bytes ChallengeSealer::AssociatedData() const {
-  return std::move(Writer().Sized32("lodekey/challenge").U8(kVersion).Sized32(trust_domain_).Sized32(key_id_)).Finish();
+  return std::move(Writer()
+                       .Sized32("lodekey/challenge")
+                       .U8(kVersion)
+                       .Sized32(trust_domain_)
+                       .Sized32(key_id_))
+      .Finish();
 }
 
 Result<Bytes> ChallengeSealer::Seal(const Challenge& challenge) const {
@@ -79,9 +84,10 @@ Result<Bytes> ChallengeSealer::Seal(const Challenge& challenge) const {
 }
 
 Result<Challenge> ChallengeSealer::Open(ByteView sealed, Time now) const {
-  const auto plain = sealed.size() > kMaxSealed
-                         ? Result<crypto::Secret>(Fail(Code::kUntrusted, "the sealed state is too large"))
-                         : crypto::Unseal(key_, AssociatedData(), sealed);
+  const auto plain =
+      sealed.size() > kMaxSealed
+          ? Result<crypto::Secret>(Fail(Code::kUntrusted, "the sealed state is too large"))
+          : crypto::Unseal(key_, AssociatedData(), sealed);
   if (!plain) {
     return Fail(Code::kUntrusted, "the sealed state is not one of this issuer",
                 {.name = "challenge-invalid", .advice = "Start the enrolment again."});

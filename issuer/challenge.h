@@ -1,5 +1,5 @@
-// What the issuer must remember between StartEnrolment and FinishEnrolment, handed to the host as sealed_state: no
-// server-side session exists (docs/protocol.md, Sealed state).
+// What the issuer must remember between StartEnrolment and FinishEnrolment, handed to the host as
+// sealed_state: no server-side session exists (docs/protocol.md, Sealed state).
 #pragma once
 
 #include <string>
@@ -13,15 +13,15 @@
 namespace lodekey::issuer {
 
 struct Challenge {
-  Bytes id;                        // 16 bytes, accepted once
-  Time made;                       // the time of the evidence that answers it
+  Bytes id;   // 16 bytes, accepted once
+  Time made;  // the time of the evidence that answers it
   Time expires;
-  Bytes nonce;                     // 32 bytes
+  Bytes nonce;                       // 32 bytes
   crypto::Secret activation_secret;  // 32 bytes
   std::string node_id;
-  uint64_t node_revision = 0;      // of the node's record when it was admitted
+  uint64_t node_revision = 0;  // of the node's record when it was admitted
   attest::Assurance assurance = attest::Assurance::kInventory;
-  Bytes ek_public;                 // TPM2B_PUBLIC
+  Bytes ek_public;  // TPM2B_PUBLIC
   Bytes ak_public;
   Bytes node_key_public;
 };
@@ -33,7 +33,8 @@ class ChallengeSealer {
   ChallengeSealer(crypto::Secret key, std::string trust_domain);
 
   Result<Bytes> Seal(const Challenge& challenge) const;
-  // kUntrusted ("challenge-invalid") when it is not ours, kTimeout ("challenge-expired") when it is too old.
+  // kUntrusted ("challenge-invalid") when it is not ours, kTimeout ("challenge-expired") when it is
+  // too old.
   Result<Challenge> Open(ByteView sealed, Time now) const;
 
  private:

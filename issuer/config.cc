@@ -31,56 +31,131 @@ std::vector<Option> GeneralOptions() {
       {.key = "trust_domain",
        .doc = "SPIFFE trust domain that this issuer serves",
        .check = platform::CheckTrustDomain},
-      {.key = "listen", .fallback = "0.0.0.0:7443", .doc = "address and port for agents", .check = platform::CheckIssuerAddress},
-      {.key = "state_dir", .kind = OptionKind::kPath, .fallback = "/var/lib/lodekey-issuer", .doc = "database, CA keys and audit log"},
-      {.key = "log_level", .fallback = "info", .doc = "least severe messages that are logged", .choices = {"debug", "info", "warning", "error"}},
-      {.key = "admin.socket", .kind = OptionKind::kPath, .fallback = "/run/lodekey-issuer/admin.sock", .doc = "unix socket of the admin API"},
-      {.key = "admin.group", .fallback = "", .doc = "group that may use the admin socket besides root"},
-      {.key = "admission.vendor_roots", .kind = OptionKind::kPath, .fallback = "/etc/lodekey/vendor-roots",
+      {.key = "listen",
+       .fallback = "0.0.0.0:7443",
+       .doc = "address and port for agents",
+       .check = platform::CheckIssuerAddress},
+      {.key = "state_dir",
+       .kind = OptionKind::kPath,
+       .fallback = "/var/lib/lodekey-issuer",
+       .doc = "database, CA keys and audit log"},
+      {.key = "log_level",
+       .fallback = "info",
+       .doc = "least severe messages that are logged",
+       .choices = {"debug", "info", "warning", "error"}},
+      {.key = "admin.socket",
+       .kind = OptionKind::kPath,
+       .fallback = "/run/lodekey-issuer/admin.sock",
+       .doc = "unix socket of the admin API"},
+      {.key = "admin.group",
+       .fallback = "",
+       .doc = "group that may use the admin socket besides root"},
+      {.key = "admission.vendor_roots",
+       .kind = OptionKind::kPath,
+       .fallback = "/etc/lodekey/vendor-roots",
        .doc = "directory with the root certificates of TPM vendors"},
-      {.key = "admission.emulator_roots", .kind = OptionKind::kPath, .fallback = "",
+      {.key = "admission.emulator_roots",
+       .kind = OptionKind::kPath,
+       .fallback = "",
        .doc = "directory with roots of TPM emulators, for test systems"},
-      {.key = "admission.minimum_assurance", .fallback = "inventory", .doc = "what an EK certificate must prove",
+      {.key = "admission.minimum_assurance",
+       .fallback = "inventory",
+       .doc = "what an EK certificate must prove",
        .choices = {"inventory", "emulator", "hardware"}},
   };
 }
 
 std::vector<Option> AppraisalOptions() {
   return {
-      {.key = "appraisal.bank", .fallback = "sha256", .doc = "PCR bank that is quoted", .choices = {"sha256", "sha384"}},
-      {.key = "appraisal.required_pcrs", .fallback = "0-15", .doc = "registers that every quote must cover", .check = CheckMask},
-      {.key = "appraisal.static_pcrs", .fallback = "0-9,14", .doc = "registers that do not change within a boot", .check = CheckMask},
-      {.key = "appraisal.ledger_registers", .fallback = "12-15", .doc = "registers that may hold an agent's ledger", .check = CheckMask},
-      {.key = "appraisal.require_references", .kind = OptionKind::kFlag, .fallback = "false",
+      {.key = "appraisal.bank",
+       .fallback = "sha256",
+       .doc = "PCR bank that is quoted",
+       .choices = {"sha256", "sha384"}},
+      {.key = "appraisal.required_pcrs",
+       .fallback = "0-15",
+       .doc = "registers that every quote must cover",
+       .check = CheckMask},
+      {.key = "appraisal.static_pcrs",
+       .fallback = "0-9,14",
+       .doc = "registers that do not change within a boot",
+       .check = CheckMask},
+      {.key = "appraisal.ledger_registers",
+       .fallback = "12-15",
+       .doc = "registers that may hold an agent's ledger",
+       .check = CheckMask},
+      {.key = "appraisal.require_references",
+       .kind = OptionKind::kFlag,
+       .fallback = "false",
        .doc = "refuse nodes whose group has no approved PCR values"},
-      {.key = "appraisal.require_claim", .kind = OptionKind::kFlag, .fallback = "true", .doc = "refuse hosts without a ledger register"},
-      {.key = "appraisal.accept_touched_ledger", .kind = OptionKind::kFlag, .fallback = "false",
+      {.key = "appraisal.require_claim",
+       .kind = OptionKind::kFlag,
+       .fallback = "true",
+       .doc = "refuse hosts without a ledger register"},
+      {.key = "appraisal.accept_touched_ledger",
+       .kind = OptionKind::kFlag,
+       .fallback = "false",
        .doc = "accept a ledger register that was in use before the agent's first look"},
-      {.key = "appraisal.accept_firmware_change", .kind = OptionKind::kFlag, .fallback = "true",
+      {.key = "appraisal.accept_firmware_change",
+       .kind = OptionKind::kFlag,
+       .fallback = "true",
        .doc = "accept another TPM firmware version than at the last enrolment"},
-      {.key = "appraisal.accept_new_ak", .kind = OptionKind::kFlag, .fallback = "false",
+      {.key = "appraisal.accept_new_ak",
+       .kind = OptionKind::kFlag,
+       .fallback = "false",
        .doc = "accept a new attestation key of a known host in a later boot without approval"},
   };
 }
 
 std::vector<Option> LifetimeOptions() {
   return {
-      {.key = "attestation.interval", .kind = OptionKind::kSpan, .fallback = "10m", .doc = "time between re-attestations",
-       .min = kSecond, .max = kDay},
-      {.key = "attestation.nonce_slack", .kind = OptionKind::kSpan, .fallback = "60s",
-       .doc = "how much longer than the interval a nonce is good", .min = kSecond, .max = kHour},
-      {.key = "attestation.challenge_life", .kind = OptionKind::kSpan, .fallback = "120s",
-       .doc = "time to answer an enrolment challenge", .min = kSecond, .max = 120 * kSecond},
-      {.key = "ca.node_ttl", .kind = OptionKind::kSpan, .fallback = "1h",
-       .doc = "lifetime of a node certificate, from its evidence", .min = 5 * kSecond, .max = kDay},
-      {.key = "ca.intermediate_ttl", .kind = OptionKind::kSpan, .fallback = "7d", .doc = "lifetime of the signing CA",
-       .min = kMinute, .max = 7 * kDay},
-      {.key = "ca.root_ttl", .kind = OptionKind::kSpan, .fallback = "3650d", .doc = "lifetime of a root made by init",
-       .min = kDay, .max = 3660 * kDay},
-      {.key = "limits.enrolments_per_second", .kind = OptionKind::kInteger, .fallback = "200",
-       .doc = "enrolment requests accepted a second, all sources together", .min = 1, .max = 100000},
-      {.key = "limits.enrolments_per_source", .kind = OptionKind::kInteger, .fallback = "20",
-       .doc = "enrolment requests accepted a second from one address", .min = 1, .max = 100000},
+      {.key = "attestation.interval",
+       .kind = OptionKind::kSpan,
+       .fallback = "10m",
+       .doc = "time between re-attestations",
+       .min = kSecond,
+       .max = kDay},
+      {.key = "attestation.nonce_slack",
+       .kind = OptionKind::kSpan,
+       .fallback = "60s",
+       .doc = "how much longer than the interval a nonce is good",
+       .min = kSecond,
+       .max = kHour},
+      {.key = "attestation.challenge_life",
+       .kind = OptionKind::kSpan,
+       .fallback = "120s",
+       .doc = "time to answer an enrolment challenge",
+       .min = kSecond,
+       .max = 120 * kSecond},
+      {.key = "ca.node_ttl",
+       .kind = OptionKind::kSpan,
+       .fallback = "1h",
+       .doc = "lifetime of a node certificate, from its evidence",
+       .min = 5 * kSecond,
+       .max = kDay},
+      {.key = "ca.intermediate_ttl",
+       .kind = OptionKind::kSpan,
+       .fallback = "7d",
+       .doc = "lifetime of the signing CA",
+       .min = kMinute,
+       .max = 7 * kDay},
+      {.key = "ca.root_ttl",
+       .kind = OptionKind::kSpan,
+       .fallback = "3650d",
+       .doc = "lifetime of a root made by init",
+       .min = kDay,
+       .max = 3660 * kDay},
+      {.key = "limits.enrolments_per_second",
+       .kind = OptionKind::kInteger,
+       .fallback = "200",
+       .doc = "enrolment requests accepted a second, all sources together",
+       .min = 1,
+       .max = 100000},
+      {.key = "limits.enrolments_per_source",
+       .kind = OptionKind::kInteger,
+       .fallback = "20",
+       .doc = "enrolment requests accepted a second from one address",
+       .min = 1,
+       .max = 100000},
   };
 }
 
@@ -118,17 +193,20 @@ const platform::ConfigSchema& IssuerConfigSchema() {
   return schema;
 }
 
-Result<IssuerConfig> LoadIssuerConfig(const std::string& path, const std::vector<platform::Override>& command_line) {
-  ASSIGN_OR_RETURN(platform::Config raw,
-                   platform::LoadConfig(IssuerConfigSchema(),
-                                        {.file = path.empty() ? std::string(kIssuerConfigFile) : path,
-                                         .file_required = !path.empty(),
-                                         .environment_prefix = std::string(kEnvironmentPrefix),
-                                         .command_line = command_line}),
-                   "issuer configuration");
+Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
+                                      const std::vector<platform::Override>& command_line) {
+  ASSIGN_OR_RETURN(
+      platform::Config raw,
+      platform::LoadConfig(IssuerConfigSchema(),
+                           {.file = path.empty() ? std::string(kIssuerConfigFile) : path,
+                            .file_required = !path.empty(),
+                            .environment_prefix = std::string(kEnvironmentPrefix),
+                            .command_line = command_line}),
+      "issuer configuration");
   IssuerConfig config;
   config.trust_domain = raw.Text("trust_domain");
-  ASSIGN_OR_RETURN(config.listen, platform::ParseHostPort(raw.Text("listen"), platform::kIssuerPort), "listen");
+  ASSIGN_OR_RETURN(config.listen,
+                   platform::ParseHostPort(raw.Text("listen"), platform::kIssuerPort), "listen");
   config.state_dir = raw.Text("state_dir");
   ASSIGN_OR_RETURN(config.log_level, platform::ParseLogLevel(raw.Text("log_level")), "log_level");
   config.admin_socket = raw.Text("admin.socket");
@@ -136,7 +214,8 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path, const std::vector
   config.vendor_roots = raw.Text("admission.vendor_roots");
   config.emulator_roots = raw.Text("admission.emulator_roots");
   config.appraisal = ReadAppraisal(raw);
-  ASSIGN_OR_RETURN(config.minimum_assurance, attest::ParseAssurance(raw.Text("admission.minimum_assurance")), "admission");
+  ASSIGN_OR_RETURN(config.minimum_assurance,
+                   attest::ParseAssurance(raw.Text("admission.minimum_assurance")), "admission");
   config.attest_interval = raw.Span("attestation.interval");
   config.nonce_slack = raw.Span("attestation.nonce_slack");
   config.challenge_life = raw.Span("attestation.challenge_life");
@@ -162,7 +241,8 @@ Result<std::vector<crypto::Certificate>> LoadRoots(const std::string& directory)
   }
   if (error) {
     return Fail(Code::kHardware, fmt::format("cannot list {}: {}", directory, error.message()),
-                {.name = "vendor-roots-unreadable", .advice = "Make the directory readable for the issuer."});
+                {.name = "vendor-roots-unreadable",
+                 .advice = "Make the directory readable for the issuer."});
   }
   return roots;
 }

@@ -25,29 +25,31 @@ struct IssuerConfig {
   std::string admin_socket = {};
   std::string admin_group = {};
 
-  std::string vendor_roots = {};      // directory of *.pem, *.crt: roots of TPM vendors; may be absent
-  std::string emulator_roots = {};    // the same for TPMs in software, for tests
+  std::string vendor_roots = {};  // directory of *.pem, *.crt: roots of TPM vendors; may be absent
+  std::string emulator_roots = {};  // the same for TPMs in software, for tests
   attest::AppraisalPolicy appraisal = {};
   attest::Assurance minimum_assurance = attest::Assurance::kInventory;
 
   Duration attest_interval = {};
-  Duration nonce_slack = {};          // a scheduled nonce lives for interval + slack
-  Duration challenge_life = {};       // at most 120 s
-  Duration node_ttl = {};             // of a node certificate, counted from its evidence
-  Duration intermediate_ttl = {};     // at most 7 days
+  Duration nonce_slack = {};       // a scheduled nonce lives for interval + slack
+  Duration challenge_life = {};    // at most 120 s
+  Duration node_ttl = {};          // of a node certificate, counted from its evidence
+  Duration intermediate_ttl = {};  // at most 7 days
   Duration root_ttl = {};
 
-  uint32_t enrolments_per_second = 0;          // all sources together
-  uint32_t enrolments_per_source = 0;          // per second and source address
+  uint32_t enrolments_per_second = 0;  // all sources together
+  uint32_t enrolments_per_source = 0;  // per second and source address
   platform::Config raw = {};
 };
 
 const platform::ConfigSchema& IssuerConfigSchema();
 
 // From `path` (must exist) or /etc/lodekey/issuer.toml, LODEKEY_ISSUER_* and the command line.
-Result<IssuerConfig> LoadIssuerConfig(const std::string& path, const std::vector<platform::Override>& command_line);
+Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
+                                      const std::vector<platform::Override>& command_line);
 
-// Every certificate in the directory's *.pem and *.crt files. A file that does not parse is an error that names it.
+// Every certificate in the directory's *.pem and *.crt files. A file that does not parse is an
+// error that names it.
 Result<std::vector<crypto::Certificate>> LoadRoots(const std::string& directory);
 
 }  // namespace lodekey::issuer

@@ -1,14 +1,13 @@
 #include "issuer/connections.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
 #include <charconv>
+#include <fcntl.h>
 #include <filesystem>
 #include <optional>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -45,7 +44,8 @@ bool ShutDownPeer(const std::string& peer) {
     int fd = -1;
     if (std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc()) continue;
     const platform::UniqueFd duplicate(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (duplicate.valid() && PeerName(duplicate.get()) == peer) return shutdown(duplicate.get(), SHUT_RDWR) == 0;
+    if (duplicate.valid() && PeerName(duplicate.get()) == peer)
+      return shutdown(duplicate.get(), SHUT_RDWR) == 0;
   }
   return false;
 }

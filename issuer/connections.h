@@ -16,9 +16,9 @@ class Connections {
   // `peer` as gRPC names it: "ipv4:192.0.2.1:40000" or "ipv6:%5B2001:db8::1%5D:40000".
   void Note(const NodeId& node, const std::string& peer);
 
-  // Shuts the node's connection down; returns whether one was found. gRPC has no call for it, so the socket is found
-  // among this process's descriptors by its peer address, and shut down through a duplicate: the descriptor cannot
-  // become another connection in between.
+  // Shuts the node's connection down; returns whether one was found. gRPC has no call for it, so
+  // the socket is found among this process's descriptors by its peer address, and shut down through
+  // a duplicate: the descriptor cannot become another connection in between.
   bool Close(const NodeId& node);
 
  private:
@@ -26,7 +26,8 @@ class Connections {
   std::unordered_map<NodeId, std::string> peers_;
 };
 
-// The address part of a gRPC peer name, for limits by source: "192.0.2.1"; an IPv6 address by its /64.
+// The address part of a gRPC peer name, for limits by source: "192.0.2.1"; an IPv6 address by its
+// /64.
 std::string SourceOf(std::string_view grpc_peer);
 
 }  // namespace lodekey::issuer

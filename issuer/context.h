@@ -1,4 +1,5 @@
-// What the issuer's services share. Everything in it is thread-safe or immutable, and outlives them.
+// What the issuer's services share. Everything in it is thread-safe or immutable, and outlives
+// them.
 #pragma once
 
 #include <functional>
@@ -26,6 +27,7 @@ template <class T>
 using Reply = std::function<void(Result<T>)>;
 
 // The values approved for `group` in the bank that policy judges.
-Result<attest::References> LoadReferences(Store& store, const std::string& group, crypto::HashAlg bank);
+Result<attest::References> LoadReferences(Store& store, const std::string& group,
+                                          crypto::HashAlg bank);
 
 }  // namespace lodekey::issuer

@@ -1,4 +1,5 @@
-// Enrolment: a host proves by its TPM which node it is (docs/protocol.md, Enrolment). Two calls, no server-side session.
+// Enrolment: a host proves by its TPM which node it is (docs/protocol.md, Enrolment). Two calls, no
+// server-side session.
 #pragma once
 
 #include "issuer/context.h"
@@ -11,9 +12,10 @@ class Enroller {
  public:
   explicit Enroller(Context& context) : context_(context) {}
 
-  // Bounds, inventory, keys, certificate, credential: in that order, cheapest first. Stores nothing. Error::name is
-  // the code of what was refused.
-  Result<lodekey::node::v1::StartEnrolmentResponse> Start(const lodekey::node::v1::StartEnrolmentRequest& request) const;
+  // Bounds, inventory, keys, certificate, credential: in that order, cheapest first. Stores
+  // nothing. Error::name is the code of what was refused.
+  Result<lodekey::node::v1::StartEnrolmentResponse> Start(
+      const lodekey::node::v1::StartEnrolmentRequest& request) const;
 
   // Answers with a verdict once the host has proved to hold the TPM, and with an Error before.
   void Finish(const lodekey::node::v1::FinishEnrolmentRequest& request,

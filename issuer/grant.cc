@@ -28,14 +28,17 @@ Decision Decision::After(const attest::Verdict& verdict) {
 
 Result<Grant> Grant::ForNode(const Decision& decision, const NodeCertificateRequest& request,
                              const Authority& authority) {
-  if (!decision.allowed()) return Fail(Code::kDenied, "the node's evidence was not accepted", {.name = "not-accepted"});
+  if (!decision.allowed())
+    return Fail(Code::kDenied, "the node's evidence was not accepted", {.name = "not-accepted"});
   const auto signer = authority.signer();
   const AuthorityOptions& options = authority.options();
   // notAfter(node) ≤ time of evidence + L, and no certificate outlives its issuer.
-  const Time not_after = std::min(request.evidence_time + options.node_ttl, signer->certificate.not_after());
+  const Time not_after =
+      std::min(request.evidence_time + options.node_ttl, signer->certificate.not_after());
   if (not_after <= request.now) {
     return Fail(Code::kUnavailable, "evidence or signing CA is too old to issue a certificate on",
-                {.name = "authority-expired", .advice = "Check the issuer's clock and its intermediate (lodekey status)."});
+                {.name = "authority-expired",
+                 .advice = "Check the issuer's clock and its intermediate (lodekey status)."});
   }
   Grant grant;
   CredentialRecord& record = grant.record_;
@@ -68,9 +71,12 @@ Result<RecordedGrant> RecordedGrant::Recall(Store& store, ByteView serial, ByteV
     return {};
   }),
                   "recall a grant");
-  if (!found) return Fail(Code::kNotFound, "no credential with this serial was recorded", {.name = "grant-not-recorded"});
+  if (!found)
+    return Fail(Code::kNotFound, "no credential with this serial was recorded",
+                {.name = "grant-not-recorded"});
   if (found->state != CredentialState::kIssued || !Equal(found->tbs_digest, crypto::Sha256(tbs))) {
-    return Fail(Code::kConflict, "the credential was voided, or other bytes were recorded", {.name = "grant-void"});
+    return Fail(Code::kConflict, "the credential was voided, or other bytes were recorded",
+                {.name = "grant-void"});
   }
   RecordedGrant grant;
   grant.tbs_ = ToBytes(tbs);

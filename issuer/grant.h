@@ -1,6 +1,7 @@
-// The way of a credential, in types: a Grant exists only because a Verdict accepted and a Decision allowed; a
-// RecordedGrant only because its Grant is durable in store and audit log; Authority::Sign takes only a RecordedGrant.
-// So "issued without verification" and "issued without a record" do not compile (tests/architecture shows it).
+// The way of a credential, in types: a Grant exists only because a Verdict accepted and a Decision
+// allowed; a RecordedGrant only because its Grant is durable in store and audit log;
+// Authority::Sign takes only a RecordedGrant. So "issued without verification" and "issued without
+// a record" do not compile (tests/architecture shows it).
 #pragma once
 
 #include <string>
@@ -36,15 +37,16 @@ class Decision {
 
 struct NodeCertificateRequest {
   NodeId node;
-  crypto::PublicKey key;         // from the certified public area
-  Time evidence_time;            // notAfter is counted from it
+  crypto::PublicKey key;  // from the certified public area
+  Time evidence_time;     // notAfter is counted from it
   Time now;
 };
 
 // What will be signed, byte for byte.
 class Grant {
  public:
-  // kDenied when the decision does not allow it; kUnavailable ("authority-expired") when the signing CA has expired.
+  // kDenied when the decision does not allow it; kUnavailable ("authority-expired") when the
+  // signing CA has expired.
   static Result<Grant> ForNode(const Decision& decision, const NodeCertificateRequest& request,
                                const Authority& authority);
 
@@ -60,8 +62,9 @@ class Grant {
 // A grant whose serial, digest and audit line will survive a power cut.
 class RecordedGrant {
  public:
-  // Reads back what was committed: kNotFound when the serial was not recorded, kConflict when it was voided or other
-  // bytes were recorded under it. Works for a fresh grant and for one whose reply was lost.
+  // Reads back what was committed: kNotFound when the serial was not recorded, kConflict when it
+  // was voided or other bytes were recorded under it. Works for a fresh grant and for one whose
+  // reply was lost.
   static Result<RecordedGrant> Recall(Store& store, ByteView serial, ByteView tbs);
 
   const Bytes& tbs() const { return tbs_; }

@@ -33,15 +33,22 @@ std::string HeaderText(const std::string& text) {
 
 }  // namespace
 
-grpc::Status ToGrpcStatus(grpc::ServerContextBase& context, const Error& error, Audience audience, std::string_view call) {
+grpc::Status ToGrpcStatus(grpc::ServerContextBase& context, const Error& error, Audience audience,
+                          std::string_view call) {
   const std::string request_id = ToHex(crypto::RandomBytes(8));
   const std::string name(error.Name());
-  platform::LogEvent(platform::LogLevel::kWarning, "a request was refused",
-                     {{"call", std::string(call)}, {"code", name}, {"reason", error.text}, {"peer", context.peer()}, {"request_id", request_id},
-                      {"where", fmt::format("{}:{}", error.where.file_name(), error.where.line())}});
+  platform::LogEvent(
+      platform::LogLevel::kWarning, "a request was refused",
+      {{"call", std::string(call)},
+       {"code", name},
+       {"reason", error.text},
+       {"peer", context.peer()},
+       {"request_id", request_id},
+       {"where", fmt::format("{}:{}", error.where.file_name(), error.where.line())}});
   context.AddTrailingMetadata("lodekey-error", HeaderText(name));
   context.AddTrailingMetadata("lodekey-request-id", request_id);
-  if (audience == Audience::kStranger) return {StatusCodeOf(error.code), fmt::format("{} (request {})", name, request_id)};
+  if (audience == Audience::kStranger)
+    return {StatusCodeOf(error.code), fmt::format("{} (request {})", name, request_id)};
   context.AddTrailingMetadata("lodekey-advice", HeaderText(error.advice));
   return {StatusCodeOf(error.code), error.text};
 }

@@ -19,7 +19,8 @@ std::string IdOf(const Context& context, const std::string& name) {
 }
 
 bool IsHexText(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return std::ranges::all_of(
+      text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 std::unexpected<Error> NotFound(const std::string& name) {
@@ -41,17 +42,19 @@ Result<std::optional<NodeRecord>> FindByPrefix(View& view, const std::string& pr
 
 std::string JoinLabels(const std::map<std::string, std::string>& labels) {
   std::string text;
-  for (const auto& [name, value] : labels) text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, value);
+  for (const auto& [name, value] : labels)
+    text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, value);
   return text;
 }
 
-// The ledger's register as the last judged evidence stated it. Its value is this host's alone: as a reference it would
-// shut out every other host of the group.
+// The ledger's register as the last judged evidence stated it. Its value is this host's alone: as a
+// reference it would shut out every other host of the group.
 std::optional<tpm::PcrMask> StatedLedger(const NodeRecord& record, tpm::PcrMask allowed) {
   lodekey::verdict::v1::Verdict verdict;
   if (!verdict.ParseFromString(record.last_verdict)) return std::nullopt;
   for (const auto& fact : verdict.facts()) {
-    if (fact.name() == "ledger-register") return tpm::ParsePcrMask(fact.value()).value_or(0) & allowed;
+    if (fact.name() == "ledger-register")
+      return tpm::ParsePcrMask(fact.value()).value_or(0) & allowed;
   }
   return std::nullopt;
 }
@@ -63,33 +66,46 @@ tpm::PcrMask LedgerMask(const NodeRecord& record, tpm::PcrMask allowed) {
   return stated.value_or(0) | (enrolled < tpm::kPcrCount ? 1U << enrolled : 0);
 }
 
-tpm::PcrMask ApprovableMask(const NodeRecord& record, tpm::PcrMask asked, tpm::PcrMask ledger_registers) {
+tpm::PcrMask ApprovableMask(const NodeRecord& record, tpm::PcrMask asked,
+                            tpm::PcrMask ledger_registers) {
   if (asked != 0) return asked;
   constexpr tpm::PcrMask kIma = 1U << 10;
   return record.last_pcrs.mask() & ~kIma & ~LedgerMask(record, ledger_registers);
 }
 
-bool SameValue(const ReferencePcr& a, const ReferencePcr& b) { return a.bank == b.bank && a.pcr == b.pcr && a.value == b.value; }
+bool SameValue(const ReferencePcr& a, const ReferencePcr& b) {
+  return a.bank == b.bank && a.pcr == b.pcr && a.value == b.value;
+}
 
 bool Has(const std::vector<ReferencePcr>& references, const ReferencePcr& wanted) {
-  return std::ranges::any_of(references, [&](const ReferencePcr& reference) { return SameValue(reference, wanted); });
+  return std::ranges::any_of(
+      references, [&](const ReferencePcr& reference) { return SameValue(reference, wanted); });
 }
 
 // Other values of the registers that are being approved.
-std::vector<ReferencePcr> Others(const std::vector<ReferencePcr>& known, const std::vector<ReferencePcr>& approved) {
+std::vector<ReferencePcr> Others(const std::vector<ReferencePcr>& known,
+                                 const std::vector<ReferencePcr>& approved) {
   std::vector<ReferencePcr> others;
   std::ranges::copy_if(known, std::back_inserter(others), [&](const ReferencePcr& reference) {
-    const auto same_register = [&](const ReferencePcr& wanted) { return wanted.bank == reference.bank && wanted.pcr == reference.pcr; };
+    const auto same_register = [&](const ReferencePcr& wanted) {
+      return wanted.bank == reference.bank && wanted.pcr == reference.pcr;
+    };
     return std::ranges::any_of(approved, same_register) && !Has(approved, reference);
   });
   return others;
 }
 
-std::vector<ReferencePcr> ValuesOf(const NodeRecord& record, tpm::PcrMask mask, Time now, const std::string& actor) {
+std::vector<ReferencePcr> ValuesOf(const NodeRecord& record, tpm::PcrMask mask, Time now,
+                                   const std::string& actor) {
   std::vector<ReferencePcr> values;
   for (const auto& [pcr, value] : record.last_pcrs.values) {
     if ((mask >> pcr & 1) == 0) continue;
-    values.push_back({.group = record.Group(), .bank = record.last_pcrs.alg, .pcr = pcr, .value = value, .approved = now, .approved_by = actor});
+    values.push_back({.group = record.Group(),
+                      .bank = record.last_pcrs.alg,
+                      .pcr = pcr,
+                      .value = value,
+                      .approved = now,
+                      .approved_by = actor});
   }
   return values;
 }
@@ -134,96 +150,135 @@ Result<void> Inventory::Commit(const NodeRecord& record, const std::string& audi
   return {};
 }
 
-Result<ChangedNode> Inventory::Allow(const std::string& ek_hash, const std::map<std::string, std::string>& labels,
+Result<ChangedNode> Inventory::Allow(const std::string& ek_hash,
+                                     const std::map<std::string, std::string>& labels,
                                      const std::string& actor) const {
   if (!IsKeyHash(ek_hash)) {
-    return Fail(Code::kInvalidArgument, fmt::format("'{}' is not the hash of an endorsement key", ek_hash),
-                {.name = "ek-hash-invalid", .advice = "Give the 64 lower-case hex digits that 'lodekey ek' prints on the host."});
+    return Fail(
+        Code::kInvalidArgument, fmt::format("'{}' is not the hash of an endorsement key", ek_hash),
+        {.name = "ek-hash-invalid",
+         .advice = "Give the 64 lower-case hex digits that 'lodekey ek' prints on the host."});
   }
   const auto existing = Find(ek_hash);
-  if (!existing && existing.error().Name() != "node-not-found") return std::unexpected(existing.error());
+  if (!existing && existing.error().Name() != "node-not-found")
+    return std::unexpected(existing.error());
   const Time now = context_.now();
-  NodeRecord record = existing ? *existing : NodeRecord{.id = ek_hash, .created = now, .ek_hashes = {ek_hash}};
-  const bool barred = record.standing == Standing::kRemoved || record.standing == Standing::kQuarantined;
-  if (existing && !barred && (labels.empty() || labels == record.labels)) return ChangedNode{.changed = false, .record = std::move(record)};
+  NodeRecord record =
+      existing ? *existing : NodeRecord{.id = ek_hash, .created = now, .ek_hashes = {ek_hash}};
+  const bool barred =
+      record.standing == Standing::kRemoved || record.standing == Standing::kQuarantined;
+  if (existing && !barred && (labels.empty() || labels == record.labels))
+    return ChangedNode{.changed = false, .record = std::move(record)};
   if (barred) {
+    // As before its first enrolment: what the barred boot established binds nothing.
     record.standing = Standing::kAllowed;
+    record.enrolment.reset();
     record.nonces.clear();
   }
   if (!labels.empty()) record.labels = labels;
   record.updated = now;
   RETURN_IF_ERROR(CheckNodeRecord(record), "allow the node");
-  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "node.allowed", .actor = actor, .node = record.id, .detail = JoinLabels(record.labels)}, now)),
+  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "node.allowed",
+                                                 .actor = actor,
+                                                 .node = record.id,
+                                                 .detail = JoinLabels(record.labels)},
+                                                now)),
                   "allow the node");
   return ChangedNode{.changed = true, .record = std::move(record)};
 }
 
 Result<ChangedNode> Inventory::Remove(const std::string& name, const std::string& actor) const {
   ASSIGN_OR_RETURN(NodeRecord record, Find(name), "remove the node");
-  if (record.standing == Standing::kRemoved) return ChangedNode{.changed = false, .record = std::move(record)};
+  if (record.standing == Standing::kRemoved)
+    return ChangedNode{.changed = false, .record = std::move(record)};
   const Time now = context_.now();
   record.standing = Standing::kRemoved;
   record.nonces.clear();
   record.updated = now;
-  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "node.removed", .actor = actor, .node = record.id}, now)), "remove the node");
+  RETURN_IF_ERROR(
+      Commit(record,
+             OperatorRecord({.event = "node.removed", .actor = actor, .node = record.id}, now)),
+      "remove the node");
   return ChangedNode{.changed = true, .record = std::move(record)};
 }
 
-Result<bool> Inventory::AreSettled(const std::string& group, const std::vector<ReferencePcr>& approved, bool replace) const {
+Result<bool> Inventory::AreSettled(const std::string& group,
+                                   const std::vector<ReferencePcr>& approved, bool replace) const {
   std::vector<ReferencePcr> known;
   RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
     ASSIGN_OR_RETURN(known, view.ListReferences(group), "references");
     return {};
   }),
                   "references");
-  const bool all_known = std::ranges::all_of(approved, [&](const ReferencePcr& reference) { return Has(known, reference); });
+  const bool all_known = std::ranges::all_of(
+      approved, [&](const ReferencePcr& reference) { return Has(known, reference); });
   return all_known && (!replace || Others(known, approved).empty());
 }
 
-Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, tpm::PcrMask asked, bool replace, const std::string& actor) const {
+Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, tpm::PcrMask asked,
+                                            bool replace, const std::string& actor) const {
   ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve PCRs");
-  const tpm::PcrMask mask = ApprovableMask(record, asked, context_.config.appraisal.ledger_registers);
+  const tpm::PcrMask mask =
+      ApprovableMask(record, asked, context_.config.appraisal.ledger_registers);
   const tpm::PcrMask missing = mask & ~record.last_pcrs.mask();
   if (mask == 0 || missing != 0) {
-    return Fail(Code::kNotFound, fmt::format("the node has shown no value for PCR {}", mask == 0 ? "0-23" : tpm::FormatPcrMask(missing)),
+    return Fail(Code::kNotFound,
+                fmt::format("the node has shown no value for PCR {}",
+                            mask == 0 ? "0-23" : tpm::FormatPcrMask(missing)),
                 {.name = "pcr-not-shown", .advice = "Let the node attest first: lodekey attest"});
   }
   const Time now = context_.now();
   std::vector<ReferencePcr> approved = ValuesOf(record, mask, now, actor);
-  ASSIGN_OR_RETURN(const bool settled, AreSettled(record.Group(), approved, replace), "approve PCRs");
+  ASSIGN_OR_RETURN(const bool settled, AreSettled(record.Group(), approved, replace),
+                   "approve PCRs");
   if (!AcceptBoot(record, approved) && settled) {
-    return ApprovedPcrs{.changed = false, .record = std::move(record), .approved = std::move(approved)};
+    return ApprovedPcrs{
+        .changed = false, .record = std::move(record), .approved = std::move(approved)};
   }
   record.updated = now;
-  const std::string audit = OperatorRecord({.event = "pcrs.approved", .actor = actor, .node = record.id,
-                                            .detail = fmt::format("group {}: {}:{}{}", record.Group(), crypto::HashName(record.last_pcrs.alg),
-                                                                  tpm::FormatPcrMask(mask), replace ? ", replacing" : "")}, now);
+  const std::string audit = OperatorRecord(
+      {.event = "pcrs.approved",
+       .actor = actor,
+       .node = record.id,
+       .detail =
+           fmt::format("group {}: {}:{}{}", record.Group(), crypto::HashName(record.last_pcrs.alg),
+                       tpm::FormatPcrMask(mask), replace ? ", replacing" : "")},
+      now);
   RETURN_IF_ERROR(context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
     ASSIGN_OR_RETURN(const auto present, transaction.ListReferences(record.Group()), "references");
-    for (const ReferencePcr& other : replace ? Others(present, approved) : std::vector<ReferencePcr>()) {
+    for (const ReferencePcr& other :
+         replace ? Others(present, approved) : std::vector<ReferencePcr>()) {
       RETURN_IF_ERROR(transaction.DeleteReference(other), "references");
     }
-    for (const ReferencePcr& reference : approved) RETURN_IF_ERROR(transaction.PutReference(reference), "references");
+    for (const ReferencePcr& reference : approved)
+      RETURN_IF_ERROR(transaction.PutReference(reference), "references");
     RETURN_IF_ERROR(transaction.PutNode(record), "store the node");
     transaction.Audit(audit);
     return {};
   }),
                   "approve PCRs");
-  return ApprovedPcrs{.changed = true, .record = std::move(record), .approved = std::move(approved)};
+  return ApprovedPcrs{
+      .changed = true, .record = std::move(record), .approved = std::move(approved)};
 }
 
 Result<ChangedNode> Inventory::ApproveAk(const std::string& name, const std::string& actor) const {
   ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve the attestation key");
   if (!record.pending_ak) {
-    if (!record.approved_ak.empty()) return ChangedNode{.changed = false, .record = std::move(record)};
+    if (!record.approved_ak.empty())
+      return ChangedNode{.changed = false, .record = std::move(record)};
     return Fail(Code::kNotFound, "no other attestation key waits for approval on this node",
-                {.name = "no-pending-ak", .advice = "Let the host try to enrol first; its refusal shows the key."});
+                {.name = "no-pending-ak",
+                 .advice = "Let the host try to enrol first; its refusal shows the key."});
   }
   const Time now = context_.now();
   record.approved_ak = record.pending_ak->ak_name;
   record.pending_ak.reset();
   record.updated = now;
-  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "ak.approved", .actor = actor, .node = record.id, .detail = ToHex(record.approved_ak)}, now)),
+  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "ak.approved",
+                                                 .actor = actor,
+                                                 .node = record.id,
+                                                 .detail = ToHex(record.approved_ak)},
+                                                now)),
                   "approve the attestation key");
   return ChangedNode{.changed = true, .record = std::move(record)};
 }

@@ -1,4 +1,5 @@
-// What operators do with nodes: allow, remove, approve. Each change is one transaction with its audit record.
+// What operators do with nodes: allow, remove, approve. Each change is one transaction with its
+// audit record.
 #pragma once
 
 #include <map>
@@ -19,7 +20,7 @@ struct ChangedNode {
 struct ApprovedPcrs {
   bool changed = false;
   NodeRecord record;
-  std::vector<ReferencePcr> approved;   // what was asked for, new or not
+  std::vector<ReferencePcr> approved;  // what was asked for, new or not
 };
 
 // Blocking; thread-safe. `actor` goes into the audit record.
@@ -27,28 +28,33 @@ class Inventory {
  public:
   explicit Inventory(Context& context) : context_(context) {}
 
-  // By id, SPIFFE id, or a prefix of at least eight digits that only one node has. kNotFound ("node-not-found"),
-  // kConflict ("node-ambiguous").
+  // By id, SPIFFE id, or a prefix of at least eight digits that only one node has. kNotFound
+  // ("node-not-found"), kConflict ("node-ambiguous").
   Result<NodeRecord> Find(const std::string& name) const;
 
-  // Puts an endorsement key into the inventory, or gives its node new labels; brings a removed or quarantined node back
-  // to "allowed".
-  Result<ChangedNode> Allow(const std::string& ek_hash, const std::map<std::string, std::string>& labels, const std::string& actor) const;
+  // Puts an endorsement key into the inventory, or gives its node new labels; brings a removed or
+  // quarantined node back to "allowed".
+  Result<ChangedNode> Allow(const std::string& ek_hash,
+                            const std::map<std::string, std::string>& labels,
+                            const std::string& actor) const;
 
   // Withdraws the node's identity and revokes every EK recorded for it.
   Result<ChangedNode> Remove(const std::string& name, const std::string& actor) const;
 
-  // Accepts, for the node's group, the values that the node's last judged evidence proved. `mask` 0: every quoted
-  // register except 10 (IMA) and the ledger's. With `replace` other values for these registers are forgotten. kNotFound
+  // Accepts, for the node's group, the values that the node's last judged evidence proved. `mask`
+  // 0: every quoted register except 10 (IMA) and the ledger's. With `replace` other values for
+  // these registers are forgotten. kNotFound
   // ("pcr-not-shown").
-  Result<ApprovedPcrs> ApprovePcrs(const std::string& name, tpm::PcrMask mask, bool replace, const std::string& actor) const;
+  Result<ApprovedPcrs> ApprovePcrs(const std::string& name, tpm::PcrMask mask, bool replace,
+                                   const std::string& actor) const;
 
   // Lets the attestation key that was refused take its place at the next enrolment.
   Result<ChangedNode> ApproveAk(const std::string& name, const std::string& actor) const;
 
  private:
   // Whether approving these values would leave the group's references as they are.
-  Result<bool> AreSettled(const std::string& group, const std::vector<ReferencePcr>& approved, bool replace) const;
+  Result<bool> AreSettled(const std::string& group, const std::vector<ReferencePcr>& approved,
+                          bool replace) const;
   Result<void> Commit(const NodeRecord& record, const std::string& audit) const;
   Context& context_;
 };

@@ -9,8 +9,8 @@
 
 #include "crypto/secret.h"
 #include "issuer/run.h"
-#include "platform/overrides.h"
 #include "platform/log.h"
+#include "platform/overrides.h"
 #include "platform/process.h"
 #include "platform/program.h"
 
@@ -26,18 +26,27 @@ int Report(const Error& error) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("The central issuer of lodekey: verifies what hosts prove by their TPMs and signs their identities.", "lodekey-issuer");
+  CLI::App app(
+      "The central issuer of lodekey: verifies what hosts prove by their TPMs and signs their "
+      "identities.",
+      "lodekey-issuer");
   std::string config_path;
   std::vector<std::string> settings;
-  app.add_option("-c,--config", config_path, "configuration file (default /etc/lodekey/issuer.toml)");
+  app.add_option("-c,--config", config_path,
+                 "configuration file (default /etc/lodekey/issuer.toml)");
   app.add_option("--set", settings, "a setting as key=value; overrides file and environment");
   app.require_subcommand(0, 1);
   app.add_subcommand("run", "serve agents and operators (default)");
-  const auto* init = app.add_subcommand("init", "make the certificate authorities and the database");
-  const auto* check = app.add_subcommand("check", "open database, audit log and keys, and say whether they are sound");
-  const auto* check_config = app.add_subcommand("check-config", "read the configuration and say what is wrong with it");
+  const auto* init =
+      app.add_subcommand("init", "make the certificate authorities and the database");
+  const auto* check = app.add_subcommand(
+      "check", "open database, audit log and keys, and say whether they are sound");
+  const auto* check_config =
+      app.add_subcommand("check-config", "read the configuration and say what is wrong with it");
   const auto* version = app.add_subcommand("version", "print the version");
-  app.footer("Keys of the configuration: see docs/configuration.md. Admin verbs live in the lodekey command.");
+  app.footer(
+      "Keys of the configuration: see docs/configuration.md. Admin verbs live in the lodekey "
+      "command.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -58,9 +67,12 @@ int Main(int argc, char** argv) {
   if (init->parsed()) {
     const auto made = lodekey::issuer::Init(*config);
     if (!made) return Report(made.error());
-    fmt::print("Made the authorities of trust domain '{}' in {}.\n\nFor the agents' configuration:\n  issuer_pins = [\"{}\"]\n\n"
-               "For 'lodekey audit verify':\n  --key {}\n\nThe root's key lies in {}/ca/root.key. Keep a copy elsewhere.\n",
-               config->trust_domain, config->state_dir, made->pin, made->audit_key, config->state_dir);
+    fmt::print(
+        "Made the authorities of trust domain '{}' in {}.\n\nFor the agents' configuration:\n  "
+        "issuer_pins = [\"{}\"]\n\n"
+        "For 'lodekey audit verify':\n  --key {}\n\nThe root's key lies in {}/ca/root.key. Keep a "
+        "copy elsewhere.\n",
+        config->trust_domain, config->state_dir, made->pin, made->audit_key, config->state_dir);
     return 0;
   }
   if (check->parsed()) {
@@ -78,7 +90,8 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    if (const auto hardened = lodekey::platform::HardenProcess(); !hardened) return Report(hardened.error());
+    if (const auto hardened = lodekey::platform::HardenProcess(); !hardened)
+      return Report(hardened.error());
     // protobuf would write a line for every malformed string of a stranger.
     google::protobuf::SetLogHandler(nullptr);
     if (const auto ready = lodekey::crypto::InitCrypto(); !ready) return Report(ready.error());

@@ -18,7 +18,8 @@ void DropOldNonces(NodeRecord& record, Time now) {
   // Of the used ones only the last can still be asked for again: its reply may have been lost.
   const auto last_used = std::find_if(nonces.rbegin(), nonces.rend(), used);
   const Bytes keep = last_used == nonces.rend() ? Bytes{} : last_used->value;
-  std::erase_if(nonces, [&](const IssuedNonce& nonce) { return used(nonce) && nonce.value != keep; });
+  std::erase_if(nonces,
+                [&](const IssuedNonce& nonce) { return used(nonce) && nonce.value != keep; });
   while (static_cast<size_t>(std::ranges::count_if(nonces, std::not_fn(used))) > kMaxUnused) {
     nonces.erase(std::ranges::find_if(nonces, std::not_fn(used)));
   }
@@ -35,7 +36,8 @@ lodekey::node::v1::NextStep OfferNextStep(const Context& context, NodeRecord& re
   next.set_nonce(attest::ToField(nonce.value));
   next.set_nonce_life_ms((nonce.expires - nonce.made).count());
   next.set_attest_in_ms(config.attest_interval.count());
-  *next.mutable_selection() = attest::EncodeSelection({config.appraisal.bank, config.appraisal.required});
+  *next.mutable_selection() =
+      attest::EncodeSelection({config.appraisal.bank, config.appraisal.required});
   next.set_ima_offset(record.enrolment ? record.enrolment->ima_bytes : 0);
   record.nonces.push_back(std::move(nonce));
   DropOldNonces(record, now);
@@ -58,7 +60,8 @@ lodekey::node::v1::AuditHead HeadOf(const crypto::ChainHead& head) {
 
 lodekey::node::v1::NodeIdentity IdentityOf(const std::vector<crypto::Certificate>& chain) {
   lodekey::node::v1::NodeIdentity identity;
-  for (const crypto::Certificate& certificate : chain) identity.add_certificates(attest::ToField(certificate.der()));
+  for (const crypto::Certificate& certificate : chain)
+    identity.add_certificates(attest::ToField(certificate.der()));
   return identity;
 }
 

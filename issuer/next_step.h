@@ -7,7 +7,8 @@
 
 namespace lodekey::issuer {
 
-// Gives the node a fresh nonce and drops what is expired or too many (two unused, and the last used, stay).
+// Gives the node a fresh nonce and drops what is expired or too many (two unused, and the last
+// used, stay).
 lodekey::node::v1::NextStep OfferNextStep(const Context& context, NodeRecord& record, Time now);
 
 lodekey::node::v1::Bundle BundleOf(const Authority& authority);

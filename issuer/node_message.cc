@@ -45,13 +45,16 @@ Result<admin::Node> EncodeNode(Context& context, const NodeRecord& record) {
   message.set_last_seen_unix_ms(record.last_seen.time_since_epoch().count());
   if (record.enrolment) EncodeEnrolment(*record.enrolment, message);
   if (record.pending_ak) message.set_pending_ak_name(attest::ToField(record.pending_ak->ak_name));
-  for (const auto& [pcr, value] : record.last_pcrs.values) *message.add_pcrs() = EncodePcrValue(record.last_pcrs.alg, pcr, value);
-  if (!record.last_verdict.empty() && !message.mutable_last_verdict()->ParseFromString(record.last_verdict)) {
+  for (const auto& [pcr, value] : record.last_pcrs.values)
+    *message.add_pcrs() = EncodePcrValue(record.last_pcrs.alg, pcr, value);
+  if (!record.last_verdict.empty() &&
+      !message.mutable_last_verdict()->ParseFromString(record.last_verdict)) {
     return Fail(Code::kInternal, "the stored verdict does not parse");
   }
   RETURN_IF_ERROR(context.store.Read([&](View& view) -> Result<void> {
     ASSIGN_OR_RETURN(const auto references, view.ListReferences(record.Group()), "references");
-    for (const ReferencePcr& reference : references) *message.add_references() = EncodePcrValue(reference.bank, reference.pcr, reference.value);
+    for (const ReferencePcr& reference : references)
+      *message.add_references() = EncodePcrValue(reference.bank, reference.pcr, reference.value);
     return {};
   }),
                   "references");

@@ -12,6 +12,7 @@
 
 namespace lodekey::issuer {
 
-std::unique_ptr<grpc::Service> MakeNodeService(Context& context, RateLimit& limit, Connections& connections);
+std::unique_ptr<grpc::Service> MakeNodeService(Context& context, RateLimit& limit,
+                                               Connections& connections);
 
 }  // namespace lodekey::issuer

@@ -19,23 +19,28 @@ Result<NodeId> NodeIdOf(const Context& context, const crypto::Certificate& certi
 
 Result<void> CheckStanding(const NodeRecord& record) {
   const auto denied = [](std::string text, std::string name, std::string advice) {
-    return Fail(Code::kDenied, std::move(text), {.name = std::move(name), .advice = std::move(advice)});
+    return Fail(Code::kDenied, std::move(text),
+                {.name = std::move(name), .advice = std::move(advice)});
   };
   switch (record.standing) {
     case Standing::kActive:
     case Standing::kRefused: return {};
     case Standing::kRemoved:
-      return denied("the node was removed", "node-removed", "On the issuer, if it is to come back: lodekey node allow " + record.id);
+      return denied("the node was removed", "node-removed",
+                    "On the issuer, if it is to come back: lodekey node allow " + record.id);
     case Standing::kQuarantined:
-      return denied("the node is quarantined", "node-quarantined", "On the issuer: lodekey explain --node " + record.id);
+      return denied("the node is quarantined", "node-quarantined",
+                    "On the issuer: lodekey explain --node " + record.id);
     case Standing::kAllowed: break;
   }
-  return denied("the node is not enrolled", "node-not-enrolled", "The agent enrols again by itself.");
+  return denied("the node is not enrolled", "node-not-enrolled",
+                "The agent enrols again by itself.");
 }
 
 }  // namespace
 
-Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate, Time now) {
+Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate,
+                              Time now) {
   ASSIGN_OR_RETURN(const NodeId id, NodeIdOf(context, certificate), "identify the peer");
   std::optional<NodeRecord> record;
   std::optional<CredentialRecord> credential;
@@ -45,21 +50,29 @@ Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate&
     return {};
   }),
                   "identify the peer");
-  if (!record || !credential || credential->node != id || credential->state != CredentialState::kIssued) return NotANode();
-  RETURN_IF_ERROR(CheckStanding(*record), "identify the peer");
+  if (!record || !credential || credential->node != id ||
+      credential->state != CredentialState::kIssued)
+    return NotANode();
   if (!record->enrolment) return NotANode();
-  if (now >= credential->not_after) {
-    return Fail(Code::kUntrusted, "the peer's certificate has expired", {.name = "peer-expired", .advice = "The agent enrols again by itself."});
-  }
-  ASSIGN_OR_RETURN(tpm::PublicArea ak, tpm::PublicArea::Parse(record->enrolment->ak_public), "node record");
-  ASSIGN_OR_RETURN(tpm::PublicArea node_key, tpm::PublicArea::Parse(record->enrolment->node_key_public), "node record");
+  ASSIGN_OR_RETURN(tpm::PublicArea ak, tpm::PublicArea::Parse(record->enrolment->ak_public),
+                   "node record");
+  ASSIGN_OR_RETURN(tpm::PublicArea node_key,
+                   tpm::PublicArea::Parse(record->enrolment->node_key_public), "node record");
+  // The key first: nobody else learns the node's standing.
   if (!(node_key.key() == certificate.key())) return NotANode();
+  RETURN_IF_ERROR(CheckStanding(*record), "identify the peer");
+  if (now >= credential->not_after) {
+    return Fail(Code::kUntrusted, "the peer's certificate has expired",
+                {.name = "peer-expired", .advice = "The agent enrols again by itself."});
+  }
   attest::Subject subject{.trust_domain = context.config.trust_domain,
                           .node_id = id,
                           .group = record->Group(),
                           .ak = std::move(ak),
                           .node_key = std::move(node_key)};
-  return PeerNode{.record = *std::move(record), .subject = std::move(subject)};
+  return PeerNode{.record = *std::move(record),
+                  .subject = std::move(subject),
+                  .not_after = credential->not_after};
 }
 
 }  // namespace lodekey::issuer

@@ -11,10 +11,13 @@ namespace lodekey::issuer {
 struct PeerNode {
   NodeRecord record;
   attest::Subject subject;
+  Time not_after;  // of the certificate that was presented
 };
 
-// The handshake proved the private key of `certificate`. The certificate's signature need not be checked again: its
-// serial must be one that was issued to this node, and its key the node key that the TPM certified.
-Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate, Time now);
+// The handshake proved the private key of `certificate`. The certificate's signature need not be
+// checked again: its serial must be one that was issued to this node, and its key the node key that
+// the TPM certified.
+Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate,
+                              Time now);
 
 }  // namespace lodekey::issuer

@@ -5,7 +5,9 @@
 namespace lodekey::issuer {
 
 RateLimit::RateLimit(uint32_t total_per_second, uint32_t source_per_second)
-    : total_rate_(total_per_second), source_rate_(source_per_second), total_{.tokens = total_rate_, .filled = {}} {}
+    : total_rate_(total_per_second),
+      source_rate_(source_per_second),
+      total_{.tokens = total_rate_, .filled = {}} {}
 
 bool RateLimit::Take(Bucket& bucket, double rate, Duration now) const {
   const double seconds = std::max(0.0, static_cast<double>((now - bucket.filled).count()) / 1000.0);
@@ -20,10 +22,13 @@ bool RateLimit::Allow(const std::string& source, Duration now) {
   const std::scoped_lock lock(mutex_);
   if (sources_.size() >= kMaxSources && !sources_.contains(source)) {
     // A full bucket has nothing to remember.
-    std::erase_if(sources_, [&](const auto& entry) { return now - entry.second.filled >= std::chrono::seconds(1); });
+    std::erase_if(sources_, [&](const auto& entry) {
+      return now - entry.second.filled >= std::chrono::seconds(1);
+    });
     if (sources_.size() >= kMaxSources) return Take(total_, total_rate_, now);
   }
-  Bucket& bucket = sources_.try_emplace(source, Bucket{.tokens = source_rate_, .filled = now}).first->second;
+  Bucket& bucket =
+      sources_.try_emplace(source, Bucket{.tokens = source_rate_, .filled = now}).first->second;
   return Take(bucket, source_rate_, now) && Take(total_, total_rate_, now);
 }
 

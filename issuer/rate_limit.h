@@ -1,4 +1,5 @@
-// Token buckets for requests of strangers: one for all, one for each source. Pure: the time is given.
+// Token buckets for requests of strangers: one for all, one for each source. Pure: the time is
+// given.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ class RateLimit {
   // Each bucket holds one second's worth.
   RateLimit(uint32_t total_per_second, uint32_t source_per_second);
 
-  // Whether a request of `source` at `now` may pass. When the table of sources is full, new ones share the total.
+  // Whether a request of `source` at `now` may pass. When the table of sources is full, new ones
+  // share the total.
   bool Allow(const std::string& source, Duration now);
 
  private:

@@ -39,10 +39,17 @@ struct Parts {
 Result<Parts> Open(const IssuerConfig& config) {
   Parts parts;
   ASSIGN_OR_RETURN(parts.lock, platform::LockFile(config.state_dir + "/lock"), "state directory");
-  ASSIGN_OR_RETURN(parts.authority, Authority::Open(AuthorityOptionsOf(config), platform::Now()), "authorities");
+  ASSIGN_OR_RETURN(parts.authority, Authority::Open(AuthorityOptionsOf(config), platform::Now()),
+                   "authorities");
   ASSIGN_OR_RETURN(auto audit_key, parts.authority->OpenAuditKey(), "audit key");
-  ASSIGN_OR_RETURN(auto audit, AuditLog::Open(config.state_dir + "/audit.jsonl", std::move(audit_key)), "audit log");
-  ASSIGN_OR_RETURN(parts.store, OpenSqliteStore({.path = config.state_dir + "/issuer.db", .trust_domain = config.trust_domain}, std::move(audit)), "database");
+  ASSIGN_OR_RETURN(auto audit,
+                   AuditLog::Open(config.state_dir + "/audit.jsonl", std::move(audit_key)),
+                   "audit log");
+  ASSIGN_OR_RETURN(parts.store,
+                   OpenSqliteStore({.path = config.state_dir + "/issuer.db",
+                                    .trust_domain = config.trust_domain},
+                                   std::move(audit)),
+                   "database");
   ASSIGN_OR_RETURN(auto challenge_key, parts.authority->OpenChallengeKey(), "challenge key");
   parts.sealer = std::make_unique<ChallengeSealer>(std::move(challenge_key), config.trust_domain);
   ASSIGN_OR_RETURN(parts.roots.hardware, LoadRoots(config.vendor_roots), "vendor roots");
@@ -60,21 +67,30 @@ void KeepHouse(const Parts& parts) {
     RETURN_IF_ERROR(transaction.Expire(now), "expire");
     return {};
   });
-  if (!expired) platform::LogEvent(platform::LogLevel::kError, "housekeeping failed", {{"reason", expired.error().text}});
+  if (!expired)
+    platform::LogEvent(platform::LogLevel::kError, "housekeeping failed",
+                       {{"reason", expired.error().text}});
 }
 
 }  // namespace
 
 Result<void> Run(const IssuerConfig& config) {
   ASSIGN_OR_RETURN(platform::SignalWaiter signals, platform::SignalWaiter::Create(), "signals");
+  RETURN_IF_ERROR(platform::RaiseFileLimit(), "limits");
   RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
   ASSIGN_OR_RETURN(Parts parts, Open(config), "open the issuer");
-  Context context{.config = config, .store = *parts.store, .authority = *parts.authority, .sealer = *parts.sealer,
-                  .roots = std::move(parts.roots), .now = platform::Now};
+  Context context{.config = config,
+                  .store = *parts.store,
+                  .authority = *parts.authority,
+                  .sealer = *parts.sealer,
+                  .roots = std::move(parts.roots),
+                  .now = platform::Now};
   ASSIGN_OR_RETURN(const auto server, Server::Start(context), "start the issuer");
   platform::LogEvent(platform::LogLevel::kInfo, "lodekey-issuer is serving",
-                     {{"trust_domain", config.trust_domain}, {"listen", fmt::format("{}:{}", config.listen.host, server->port())},
-                      {"admin_socket", config.admin_socket}, {"pin", parts.authority->Pin()}});
+                     {{"trust_domain", config.trust_domain},
+                      {"listen", fmt::format("{}:{}", config.listen.host, server->port())},
+                      {"admin_socket", config.admin_socket},
+                      {"pin", parts.authority->Pin()}});
   platform::NotifyReady("serving");
   for (;;) {
     const auto signal = signals.Wait(kHousekeeping);
@@ -88,7 +104,8 @@ Result<void> Run(const IssuerConfig& config) {
 
 Result<Initialised> Init(const IssuerConfig& config) {
   RETURN_IF_ERROR(platform::MakeDirectory(config.state_dir, 0700), "state directory");
-  RETURN_IF_ERROR(Authority::Initialise(AuthorityOptionsOf(config), platform::Now()), "authorities");
+  RETURN_IF_ERROR(Authority::Initialise(AuthorityOptionsOf(config), platform::Now()),
+                  "authorities");
   ASSIGN_OR_RETURN(const Parts parts, Open(config), "open what was made");
   ASSIGN_OR_RETURN(const auto audit_key, parts.authority->OpenAuditKey(), "audit key");
   return Initialised{.pin = parts.authority->Pin(), .audit_key = ToHex(audit_key.public_key())};

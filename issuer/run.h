@@ -9,10 +9,11 @@ namespace lodekey::issuer {
 // Serves until SIGTERM or SIGINT.
 Result<void> Run(const IssuerConfig& config);
 
-// Makes the state directory with its authorities and an empty database. kConflict ("already-initialised").
+// Makes the state directory with its authorities and an empty database. kConflict
+// ("already-initialised").
 struct Initialised {
-  std::string pin;           // for agents' issuer_pins
-  std::string audit_key;     // public, hex: for `lodekey audit verify`
+  std::string pin;        // for agents' issuer_pins
+  std::string audit_key;  // public, hex: for `lodekey audit verify`
 };
 Result<Initialised> Init(const IssuerConfig& config);
 

@@ -2,11 +2,10 @@
 
 #include <chrono>
 
+#include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/server_posix.h>
-
-#include <fmt/format.h>
 
 #include "issuer/admin_service.h"
 #include "issuer/connections.h"
@@ -25,8 +24,9 @@ constexpr int kMaxMessage = 4 << 20;
 constexpr int kMaxStreams = 16;
 constexpr size_t kMaxMemory = size_t{512} << 20;
 constexpr int kHandshakeMs = 10'000;
-constexpr int kConnectionAgeMs = 30 * 60 * 1000;   // a revoked node keeps no connection longer than this
-constexpr int kConnectionGraceMs = 60 * 1000;      // also the longest that an upload may take
+constexpr int kConnectionAgeMs =
+    30 * 60 * 1000;  // a revoked node keeps no connection longer than this
+constexpr int kConnectionGraceMs = 60 * 1000;  // also the longest that an upload may take
 constexpr int kIdleMs = 20 * 60 * 1000;
 
 void SetLimits(grpc::ServerBuilder& builder) {
@@ -50,7 +50,8 @@ void SetLimits(grpc::ServerBuilder& builder) {
 class Fronts final : public Server {
  public:
   explicit Fronts(Context& context)
-      : context_(context), limit_(context.config.enrolments_per_second, context.config.enrolments_per_source) {}
+      : context_(context),
+        limit_(context.config.enrolments_per_second, context.config.enrolments_per_source) {}
   ~Fronts() override {
     if (listener_) listener_->Stop();
     const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(5);
@@ -92,8 +93,10 @@ Result<void> Fronts::StartNodes() {
   builder.RegisterService(node_service_.get());
   nodes_ = builder.BuildAndStart();
   if (nodes_ && port_ != 0) return {};
-  return Fail(Code::kConflict, fmt::format("cannot listen on {}", address),
-              {.name = "address-in-use", .advice = "See what listens there (ss -ltnp), or set another 'listen' in issuer.toml."});
+  return Fail(
+      Code::kConflict, fmt::format("cannot listen on {}", address),
+      {.name = "address-in-use",
+       .advice = "See what listens there (ss -ltnp), or set another 'listen' in issuer.toml."});
 }
 
 Result<void> Fronts::StartAdmins() {
@@ -107,12 +110,13 @@ Result<void> Fronts::StartAdmins() {
   admins_ = builder.BuildAndStart();
   if (!admins_) return Fail(Code::kInternal, "cannot start the admin service");
   const mode_t mode = context_.config.admin_group.empty() ? 0600 : 0660;
-  ASSIGN_OR_RETURN(listener_, platform::UnixListener::Create(
-                                  context_.config.admin_socket, mode, context_.config.admin_group,
-                                  [this](platform::UniqueFd fd, platform::Peer peer) {
-                                    if (!peers_->Add(fd.get(), std::move(peer))) return;
-                                    grpc::AddInsecureChannelFromFd(admins_.get(), fd.release());
-                                  }),
+  ASSIGN_OR_RETURN(listener_,
+                   platform::UnixListener::Create(
+                       context_.config.admin_socket, mode, context_.config.admin_group,
+                       [this](platform::UniqueFd fd, platform::Peer peer) {
+                         if (!peers_->Add(fd.get(), std::move(peer))) return;
+                         grpc::AddInsecureChannelFromFd(admins_.get(), fd.release());
+                       }),
                    "admin socket");
   return {};
 }

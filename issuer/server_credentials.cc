@@ -10,8 +10,8 @@ namespace {
 
 constexpr Duration kLife = std::chrono::hours(7 * 24);
 
-// gRPC asks at every handshake whether there is something newer. The C++ library offers this only to its C core, so the
-// credentials are made there.
+// gRPC asks at every handshake whether there is something newer. The C++ library offers this only
+// to its C core, so the credentials are made there.
 class RotatingCredentials final : public grpc::ServerCredentials {
  public:
   RotatingCredentials(const Authority& authority, std::function<Time()> now, ServerIdentity first)
@@ -31,23 +31,29 @@ class RotatingCredentials final : public grpc::ServerCredentials {
     return grpc_server_add_http2_port(server, address.c_str(), credentials_);
   }
 
-  static grpc_ssl_certificate_config_reload_status Fetch(void* self, grpc_ssl_server_certificate_config** config) {
+  static grpc_ssl_certificate_config_reload_status Fetch(
+      void* self, grpc_ssl_server_certificate_config** config) {
     return static_cast<RotatingCredentials*>(self)->Offer(config);
   }
 
   grpc_ssl_certificate_config_reload_status Offer(grpc_ssl_server_certificate_config** config) {
     const std::scoped_lock lock(mutex_);
-    if (offered_ && now_() < identity_.not_after - kLife / 2) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+    if (offered_ && now_() < identity_.not_after - kLife / 2)
+      return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     if (offered_) {
       auto renewed = authority_.MakeServerIdentity(now_(), kLife);
       if (!renewed) {
-        platform::LogEvent(platform::LogLevel::kError, "the server certificate could not be renewed", {{"reason", renewed.error().text}});
+        platform::LogEvent(platform::LogLevel::kError,
+                           "the server certificate could not be renewed",
+                           {{"reason", renewed.error().text}});
         return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
       }
       identity_ = *std::move(renewed);
     }
-    const grpc_ssl_pem_key_cert_pair pair = {identity_.key_pem.c_str(), identity_.chain_pem.c_str()};
-    // gRPC wants roots; they only become the list of names that clients may choose their certificate by.
+    const grpc_ssl_pem_key_cert_pair pair = {identity_.key_pem.c_str(),
+                                             identity_.chain_pem.c_str()};
+    // gRPC wants roots; they only become the list of names that clients may choose their
+    // certificate by.
     const std::string roots = authority_.root().ToPem();
     *config = grpc_ssl_server_certificate_config_create(roots.c_str(), &pair, 1);
     offered_ = true;
@@ -64,9 +70,12 @@ class RotatingCredentials final : public grpc::ServerCredentials {
 
 }  // namespace
 
-Result<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const Authority& authority, std::function<Time()> now) {
-  ASSIGN_OR_RETURN(ServerIdentity identity, authority.MakeServerIdentity(now(), kLife), "server identity");
-  return std::shared_ptr<grpc::ServerCredentials>(std::make_shared<RotatingCredentials>(authority, std::move(now), std::move(identity)));
+Result<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const Authority& authority,
+                                                                       std::function<Time()> now) {
+  ASSIGN_OR_RETURN(ServerIdentity identity, authority.MakeServerIdentity(now(), kLife),
+                   "server identity");
+  return std::shared_ptr<grpc::ServerCredentials>(
+      std::make_shared<RotatingCredentials>(authority, std::move(now), std::move(identity)));
 }
 
 }  // namespace lodekey::issuer

@@ -1,5 +1,5 @@
-// TLS for the issuer's port: its own identity, renewed in process, and client certificates asked for but judged by the
-// services, which can then say what is wrong with one.
+// TLS for the issuer's port: its own identity, renewed in process, and client certificates asked
+// for but judged by the services, which can then say what is wrong with one.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,9 @@
 
 namespace lodekey::issuer {
 
-// Each handshake uses the newest identity; a new one is made when the old one has lived half its life. `authority` and
-// `now` outlive the credentials.
-Result<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const Authority& authority, std::function<Time()> now);
+// Each handshake uses the newest identity; a new one is made when the old one has lived half its
+// life. `authority` and `now` outlive the credentials.
+Result<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const Authority& authority,
+                                                                       std::function<Time()> now);
 
 }  // namespace lodekey::issuer

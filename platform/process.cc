@@ -49,6 +49,16 @@ Result<void> HardenProcess() {
   return {};
 }
 
+Result<void> RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return FailErrno(errno, "read the limit on open files");
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return FailErrno(errno, "raise the limit on open files");
+  return {};
+}
+
 Result<SignalWaiter> SignalWaiter::Create() {
   sigset_t signals;
   sigemptyset(&signals);

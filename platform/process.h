@@ -14,6 +14,10 @@ namespace lodekey::platform {
 // ignored. Call first in main.
 Result<void> HardenProcess();
 
+// Raises the soft limit on open files to the hard one: a server must not run out of descriptors
+// before it runs out of what it limits itself.
+Result<void> RaiseFileLimit();
+
 // SIGTERM, SIGINT and SIGHUP as events. Create before any thread starts: threads inherit the mask.
 // The signals stay blocked after destruction.
 class SignalWaiter {

@@ -19,8 +19,8 @@ enum class ExitCode : int {
   kChanged = 10,
 };
 
-// One sentence, and what to do: "lodekey: <text>.\n  <advice>" for people, or one JSON object with `schema`, `code`,
-// `message` and `advice` on one line.
+// One sentence, and what to do: "lodekey: <text>.\n  <advice>" for people, or one JSON object with
+// `schema`, `code`, `message` and `advice` on one line.
 std::string FormatError(std::string_view program, const Error& error, bool json);
 
 // By the error's name and code: TPM trouble, an unreachable issuer, a refusal.

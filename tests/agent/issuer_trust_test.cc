@@ -22,23 +22,37 @@ struct Ca {
 
 Ca MakeCa() {
   PrivateKey key = Must(PrivateKey::GenerateEc(crypto::Curve::kP256));
-  Certificate certificate = Must(crypto::SignCertificate({.serial = crypto::RandomSerial(), .common_name = "authority", .organization = {},
-                                                          .not_before = kNow - std::chrono::hours(24), .not_after = kNow + std::chrono::hours(24 * 365),
-                                                          .ca = true},
-                                                         key.public_key(), nullptr, key));
+  Certificate certificate =
+      Must(crypto::SignCertificate({.serial = crypto::RandomSerial(),
+                                    .common_name = "authority",
+                                    .organization = {},
+                                    .not_before = kNow - std::chrono::hours(24),
+                                    .not_after = kNow + std::chrono::hours(24 * 365),
+                                    .ca = true},
+                                   key.public_key(), nullptr, key));
   return {std::move(key), std::move(certificate)};
 }
 
-Certificate MakeServer(const Ca& ca, std::vector<std::string> uris, std::vector<std::string> dns = {}, bool server_auth = true, bool is_ca = false) {
+Certificate MakeServer(const Ca& ca, std::vector<std::string> uris,
+                       std::vector<std::string> dns = {}, bool server_auth = true,
+                       bool is_ca = false) {
   const PrivateKey key = Must(PrivateKey::GenerateEc(crypto::Curve::kP256));
-  return Must(crypto::SignCertificate({.serial = crypto::RandomSerial(), .common_name = "server", .organization = {},
-                                       .not_before = kNow - std::chrono::hours(1), .not_after = kNow + std::chrono::hours(1),
-                                       .uri_sans = std::move(uris), .dns_sans = std::move(dns), .ca = is_ca, .server_auth = server_auth},
+  return Must(crypto::SignCertificate({.serial = crypto::RandomSerial(),
+                                       .common_name = "server",
+                                       .organization = {},
+                                       .not_before = kNow - std::chrono::hours(1),
+                                       .not_after = kNow + std::chrono::hours(1),
+                                       .uri_sans = std::move(uris),
+                                       .dns_sans = std::move(dns),
+                                       .ca = is_ca,
+                                       .server_auth = server_auth},
                                       key.public_key(), &ca.certificate, ca.key));
 }
 
 IssuerTrust Trusting(const Ca& ca, Time now = kNow) {
-  return {.trust_domain = "example.org", .pins = {ToBytes(ca.certificate.key().spki_sha256())}, .now = [now] { return now; }};
+  return {.trust_domain = "example.org",
+          .pins = {ToBytes(ca.certificate.key().spki_sha256())},
+          .now = [now] { return now; }};
 }
 
 TEST(IssuerTrust, AcceptsTheIssuerUnderThePinnedAuthorityAndNamesTheAuthority) {
@@ -57,30 +71,40 @@ TEST(IssuerTrust, AcceptsTheSparePin) {
 
 TEST(IssuerTrust, RefusesAnotherAuthorityWhateverTheCertificateSays) {
   const Ca ca = MakeCa(), other = MakeCa();
-  EXPECT_EQ(CheckIssuer(Trusting(ca), {MakeServer(other, {kIssuerId}), other.certificate}).error().Name(), "issuer-untrusted");
+  EXPECT_EQ(
+      CheckIssuer(Trusting(ca), {MakeServer(other, {kIssuerId}), other.certificate}).error().Name(),
+      "issuer-untrusted");
   // Showing the real authority beside it does not help.
   EXPECT_FALSE(CheckIssuer(Trusting(ca), {MakeServer(other, {kIssuerId}), ca.certificate}));
-  EXPECT_FALSE(CheckIssuer(Trusting(ca), {MakeServer(other, {kIssuerId}), other.certificate, ca.certificate}));
+  EXPECT_FALSE(CheckIssuer(Trusting(ca),
+                           {MakeServer(other, {kIssuerId}), other.certificate, ca.certificate}));
 }
 
 TEST(IssuerTrust, RefusesAWorkloadCertificateWithTheIssuersDnsName) {
   const Ca ca = MakeCa();
-  EXPECT_FALSE(CheckIssuer(Trusting(ca), {MakeServer(ca, {"spiffe://example.org/web"}, {"issuer.example.org"}), ca.certificate}));
-  EXPECT_FALSE(CheckIssuer(Trusting(ca), {MakeServer(ca, {}, {"issuer.example.org"}), ca.certificate}));
+  EXPECT_FALSE(CheckIssuer(
+      Trusting(ca),
+      {MakeServer(ca, {"spiffe://example.org/web"}, {"issuer.example.org"}), ca.certificate}));
+  EXPECT_FALSE(
+      CheckIssuer(Trusting(ca), {MakeServer(ca, {}, {"issuer.example.org"}), ca.certificate}));
 }
 
 TEST(IssuerTrust, RefusesOtherUrisTwoUrisAndOtherTrustDomains) {
   const Ca ca = MakeCa();
-  for (const std::vector<std::string>& uris : std::vector<std::vector<std::string>>{
-           {"spiffe://example.com/lodekey/issuer"}, {"spiffe://example.org/lodekey/issuer/x"}, {kIssuerId, "spiffe://example.org/x"}}) {
+  for (const std::vector<std::string>& uris :
+       std::vector<std::vector<std::string>>{{"spiffe://example.com/lodekey/issuer"},
+                                             {"spiffe://example.org/lodekey/issuer/x"},
+                                             {kIssuerId, "spiffe://example.org/x"}}) {
     EXPECT_FALSE(CheckIssuer(Trusting(ca), {MakeServer(ca, uris), ca.certificate})) << uris.front();
   }
 }
 
 TEST(IssuerTrust, RefusesACertificateThatIsNotForServersOrIsItselfAnAuthority) {
   const Ca ca = MakeCa();
-  EXPECT_FALSE(CheckIssuer(Trusting(ca), {MakeServer(ca, {kIssuerId}, {}, /*server_auth=*/false), ca.certificate}));
-  EXPECT_FALSE(CheckIssuer(Trusting(ca), {MakeServer(ca, {kIssuerId}, {}, true, /*is_ca=*/true), ca.certificate}));
+  EXPECT_FALSE(CheckIssuer(
+      Trusting(ca), {MakeServer(ca, {kIssuerId}, {}, /*server_auth=*/false), ca.certificate}));
+  EXPECT_FALSE(CheckIssuer(
+      Trusting(ca), {MakeServer(ca, {kIssuerId}, {}, true, /*is_ca=*/true), ca.certificate}));
   EXPECT_FALSE(CheckIssuer(Trusting(ca), {ca.certificate}));
   EXPECT_FALSE(CheckIssuer(Trusting(ca), {}));
 }

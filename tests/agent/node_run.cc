@@ -28,17 +28,20 @@ NodeRun::NodeRun() {
   config.trust_domain = issuer->config.trust_domain;
   config.ledger_pcr = 13;
   config.boot_log = config.ima_log = tpm->directory / "no-log";
-  state = std::make_unique<agent::State>(Must(agent::State::Open(tpm->directory / "agent", tpm->directory / "run")));
-  client = agent::IssuerClient::Create(fmt::format("127.0.0.1:{}", server->port()),
-                                       {.trust_domain = config.trust_domain,
-                                        .pins = {ToBytes(issuer->authority->issuer_authority().key().spki_sha256())},
-                                        .now = [this] { return issuer->now; }});
+  state = std::make_unique<agent::State>(
+      Must(agent::State::Open(tpm->directory / "agent", tpm->directory / "run")));
+  client = agent::IssuerClient::Create(
+      fmt::format("127.0.0.1:{}", server->port()),
+      {.trust_domain = config.trust_domain,
+       .pins = {ToBytes(issuer->authority->issuer_authority().key().spki_sha256())},
+       .now = [this] { return issuer->now; }});
   OpenTpm();
 }
 
 void NodeRun::OpenTpm() {
   node_tpm.reset();
-  auto device = Must(tpm::Device::Open(Must(TpmProbe::Open(tpm->swtpm->tcti(), &probe)), TpmProbe::Finalize));
+  auto device =
+      Must(tpm::Device::Open(Must(TpmProbe::Open(tpm->swtpm->tcti(), &probe)), TpmProbe::Finalize));
   probe.Reset();
   node_tpm = Must(agent::NodeTpm::Open(std::move(device), config, *state));
 }
@@ -48,7 +51,8 @@ agent::EnrolmentReply NodeRun::Enrol() {
   Must(issuer->inventory->Allow(ToHex(offer.ek.key().spki_sha256()), {}, "test"));
   OpenTpm();
   agent::EnrolmentReply reply = Must(agent::Enrol(config, *state, *node_tpm, *client, {}));
-  identity = Must(agent::ReadIdentity(reply.response.identity().certificates(), node_tpm->node_key().key()));
+  identity = Must(
+      agent::ReadIdentity(reply.response.identity().certificates(), node_tpm->node_key().key()));
   *state->boot().mutable_certificates() = reply.response.identity().certificates();
   Must(state->SaveBoot());
   node_id = reply.node_id;
@@ -59,16 +63,18 @@ agent::EnrolmentReply NodeRun::Enrol() {
 
 node::AttestResponse NodeRun::Attest(const node::NextStep& next, bool with_values) {
   const Bytes nonce = attest::FromField(next.nonce());
-  const auto qualifying = attest::Bind(attest::Purpose::kAttestQuote, {.trust_domain = config.trust_domain,
-                                                                       .node_id = node_id,
-                                                                       .nonce = nonce,
-                                                                       .ak_name = node_tpm->ak().name(),
-                                                                       .key_name = node_tpm->node_key().name(),
-                                                                       .boot_log_digest = {}});
+  const auto qualifying =
+      attest::Bind(attest::Purpose::kAttestQuote, {.trust_domain = config.trust_domain,
+                                                   .node_id = node_id,
+                                                   .nonce = nonce,
+                                                   .ak_name = node_tpm->ak().name(),
+                                                   .key_name = node_tpm->node_key().name(),
+                                                   .boot_log_digest = {}});
   attest::Wanted wanted{.selection = Must(attest::DecodeSelection(next.selection()))};
   if (!with_values) wanted.known_pcrs = pcrs;
   const auto collected = Must(node_tpm->WithAk([&](tpm::Device& device, const tpm::LoadedKey& ak) {
-    return attest::Collect(device, ak, agent::CollectContextOf(config, *state), {}, wanted, qualifying);
+    return attest::Collect(device, ak, agent::CollectContextOf(config, *state), {}, wanted,
+                           qualifying);
   }));
   node::AttestRequest request;
   request.set_nonce(next.nonce());

@@ -1,5 +1,5 @@
-// A node and its issuer in one process: a real TPM emulator behind a probe, real TLS on loopback. For tests and
-// benchmarks that count what crosses to the chip.
+// A node and its issuer in one process: a real TPM emulator behind a probe, real TLS on loopback.
+// For tests and benchmarks that count what crosses to the chip.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,8 @@ class NodeRun {
  public:
   NodeRun();
 
-  // Opens the chip with the agent's state; again, as after a restart of the agent, when called again.
+  // Opens the chip with the agent's state; again, as after a restart of the agent, when called
+  // again.
   void OpenTpm();
   // Puts the EK into the inventory, enrols, and takes the identity into use.
   agent::EnrolmentReply Enrol();
@@ -35,7 +36,7 @@ class NodeRun {
   std::unique_ptr<agent::IssuerClient> client;
   std::unique_ptr<agent::NodeTpm> node_tpm;
   agent::NodeIdentity identity;
-  tpm::PcrBank pcrs;       // of the last accepted evidence
+  tpm::PcrBank pcrs;  // of the last accepted evidence
   std::string node_id;
 };
 

@@ -30,7 +30,8 @@ TEST(Node, AHandshakeCostsExactlyOneSignatureOfTheTpm) {
   Must(run.client->Attest({}));
   EXPECT_EQ(run.probe.traffic().commands, 0u) << "the connection is kept";
   // Another connection, another signature: nothing was resumed.
-  run.client->UseIdentity(run.identity.ChainPem(), run.node_tpm->tls_key_reference(), *run.client->authority());
+  run.client->UseIdentity(run.identity.ChainPem(), run.node_tpm->tls_key_reference(),
+                          *run.client->authority());
   Must(run.client->Attest({}));
   EXPECT_EQ(Count(run.probe, TPM2_CC_Sign), 1u);
   EXPECT_FALSE(next.nonce().empty());
@@ -41,7 +42,8 @@ TEST(Node, AttestsAgainWithOneCommandWhileNothingChanged) {
   const auto reply = run.Enrol();
   Must(run.client->Attest({}));
   run.probe.Reset();
-  EXPECT_EQ(run.Attest(reply.response.next(), /*with_values=*/false).verdict().outcome(), Verdict::ACCEPTED);
+  EXPECT_EQ(run.Attest(reply.response.next(), /*with_values=*/false).verdict().outcome(),
+            Verdict::ACCEPTED);
   EXPECT_EQ(run.probe.traffic().commands, 1u);
 }
 
@@ -50,7 +52,8 @@ TEST(Node, AttestsAgainWithThreeCommandsWhenValuesAreRead) {
   const auto reply = run.Enrol();
   Must(run.client->Attest({}));
   run.probe.Reset();
-  EXPECT_EQ(run.Attest(reply.response.next(), /*with_values=*/true).verdict().outcome(), Verdict::ACCEPTED);
+  EXPECT_EQ(run.Attest(reply.response.next(), /*with_values=*/true).verdict().outcome(),
+            Verdict::ACCEPTED);
   EXPECT_LE(run.probe.traffic().commands, 3u);
 }
 
@@ -59,24 +62,29 @@ TEST(Node, AttestsAfterARestartWithinTheBudgetOfAColdStart) {
   run.Enrol();
   run.OpenTpm();
   const size_t opening = run.probe.traffic().commands;
-  run.client->UseIdentity(run.identity.ChainPem(), run.node_tpm->tls_key_reference(), *run.client->authority());
+  run.client->UseIdentity(run.identity.ChainPem(), run.node_tpm->tls_key_reference(),
+                          *run.client->authority());
   const auto next = Must(run.client->Attest({})).next();
   EXPECT_EQ(run.Attest(next, /*with_values=*/true).verdict().outcome(), Verdict::ACCEPTED);
   // The handshake's signature is not part of the re-attestation.
-  EXPECT_LE(run.probe.traffic().commands - Count(run.probe, TPM2_CC_Sign), 8u) << opening << " of them to open";
+  EXPECT_LE(run.probe.traffic().commands - Count(run.probe, TPM2_CC_Sign), 8u)
+      << opening << " of them to open";
 }
 
 TEST(Node, NeverSendsItsIdentityToAServerUnderAnotherAuthority) {
   NodeRun run;
   run.Enrol();
-  IssuerRig impostor([](issuer::IssuerConfig& config) { config.listen = {.host = "127.0.0.1", .port = 0}; });
+  IssuerRig impostor(
+      [](issuer::IssuerConfig& config) { config.listen = {.host = "127.0.0.1", .port = 0}; });
   impostor.config.admin_socket = impostor.directory.path() + "/admin.sock";
   const auto server = Must(issuer::Server::Start(*impostor.context));
-  const auto client = agent::IssuerClient::Create("127.0.0.1:" + std::to_string(server->port()),
-                                                  {.trust_domain = run.config.trust_domain,
-                                                   .pins = {ToBytes(run.issuer->authority->issuer_authority().key().spki_sha256())},
-                                                   .now = [&] { return run.issuer->now; }});
-  client->UseIdentity(run.identity.ChainPem(), run.node_tpm->tls_key_reference(), run.issuer->authority->issuer_authority());
+  const auto client = agent::IssuerClient::Create(
+      "127.0.0.1:" + std::to_string(server->port()),
+      {.trust_domain = run.config.trust_domain,
+       .pins = {ToBytes(run.issuer->authority->issuer_authority().key().spki_sha256())},
+       .now = [&] { return run.issuer->now; }});
+  client->UseIdentity(run.identity.ChainPem(), run.node_tpm->tls_key_reference(),
+                      run.issuer->authority->issuer_authority());
   run.probe.Reset();
   const auto attested = client->Attest({});
   ASSERT_FALSE(attested);

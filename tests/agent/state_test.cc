@@ -32,7 +32,10 @@ TEST_F(StateTest, BeginsEmptyAndComesBackAsItWasSaved) {
     EXPECT_FALSE(state.lasting().unenrolled());
     state.lasting().set_unenrolled(true);
     state.boot().set_node_id("abc");
-    state.ledger().push_back({.pcr = 13, .digests = attest::ClaimDigests(Bytes{1, 2}, {crypto::HashAlg::kSha256}), .claim = {.ak_name = {1, 2}}});
+    state.ledger().push_back(
+        {.pcr = 13,
+         .digests = attest::ClaimDigests(Bytes{1, 2}, {crypto::HashAlg::kSha256}),
+         .claim = {.ak_name = {1, 2}}});
     Must(state.SaveLasting());
     Must(state.SaveBoot());
     Must(state.SaveLedger());
@@ -55,11 +58,14 @@ TEST_F(StateTest, ItsDirectoryAndFilesAreForTheAgentAlone) {
 
 TEST_F(StateTest, ASecondAgentOnTheSameDirectoryIsRefused) {
   const State state = Open();
-  EXPECT_EQ(State::Open(directory_ / "state", directory_ / "run").error().Name(), "already-running");
+  EXPECT_EQ(State::Open(directory_ / "state", directory_ / "run").error().Name(),
+            "already-running");
 }
 
 TEST_F(StateTest, EveryDamagedFileIsNamedAndNothingIsOverwritten) {
-  { State state = Open(); }
+  {
+    State state = Open();
+  }
   for (const char* name : {"state/agent.state", "run/boot.state", "run/ledger.cel"}) {
     Must(platform::WriteFileAtomically(directory_ / name, AsBytes("\xff\xff\xff"), 0600));
     const auto opened = State::Open(directory_ / "state", directory_ / "run");
@@ -71,7 +77,9 @@ TEST_F(StateTest, EveryDamagedFileIsNamedAndNothingIsOverwritten) {
 }
 
 TEST_F(StateTest, AFileOfALaterVersionIsRefused) {
-  { State state = Open(); }
+  {
+    State state = Open();
+  }
   Must(platform::WriteFileAtomically(directory_ / "run/boot.state", AsBytes("\x08\x02"), 0600));
   EXPECT_EQ(State::Open(directory_ / "state", directory_ / "run").error().Name(), "state-newer");
 }

@@ -1,5 +1,6 @@
-// Re-attestations verified and stored per second: design budget ≥ 2,000 on one core. Fifty hosts answer their nonces; what is
-// timed is the issuer's work alone, from message to durable reply. CPU is that of the whole process.
+// Re-attestations verified and stored per second: design budget ≥ 2,000 on one core. Fifty hosts
+// answer their nonces; what is timed is the issuer's work alone, from message to durable reply. CPU
+// is that of the whole process.
 #include <future>
 
 #include <benchmark/benchmark.h>
@@ -40,7 +41,8 @@ void AttestInProcess(benchmark::State& state) {
     for (auto& reply : replies) responses.push_back(Must(reply.get()));
     state.PauseTiming();
     for (size_t i = 0; i < responses.size(); ++i) {
-      accepted += responses[i].verdict().outcome() == lodekey::verdict::v1::Verdict::ACCEPTED ? 1 : 0;
+      accepted +=
+          responses[i].verdict().outcome() == lodekey::verdict::v1::Verdict::ACCEPTED ? 1 : 0;
       fleet.hosts[i]->Take(responses[i]);
     }
     fleet.issuer.Pass(std::chrono::seconds(1));

@@ -1,5 +1,5 @@
-// The agent as a host sees it: size, memory, threads, time from start to identity. Medians of several runs of the real
-// program against a real issuer on an emulator.
+// The agent as a host sees it: size, memory, threads, time from start to identity. Medians of
+// several runs of the real program against a real issuer on an emulator.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -37,18 +37,26 @@ void Run() {
   std::vector<double> start_ms, pss_mib, threads;
   for (int i = 0; i < kRuns; ++i) {
     AgentHost agent(issuer.address(), issuer.pin(), tpm->MuxTcti());
-    if (i == 0) Must(issuer.Admin({"node", "allow", agent.EkHash()}).exit_code == 0 ? Result<void>() : Fail(Code::kInternal, "allow failed"));
+    if (i == 0)
+      Must(issuer.Admin({"node", "allow", agent.EkHash()}).exit_code == 0
+               ? Result<void>()
+               : Fail(Code::kInternal, "allow failed"));
     const auto begin = std::chrono::steady_clock::now();
     agent.Start();
-    while (agent.daemon.Log().find("enrolled spiffe_id") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    start_ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
-    if (!agent.WaitForAttestation()) throw std::runtime_error("no attestation: " + agent.daemon.Log());
+    while (agent.daemon.Log().find("enrolled spiffe_id") == std::string::npos)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    start_ms.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+            .count());
+    if (!agent.WaitForAttestation())
+      throw std::runtime_error("no attestation: " + agent.daemon.Log());
     pss_mib.push_back(ProcValue(agent.daemon.pid(), "smaps_rollup", "Pss:") / 1024);
     threads.push_back(ProcValue(agent.daemon.pid(), "status", "Threads:"));
     agent.daemon.Signal(SIGTERM);
     Must(tpm->swtpm->PowerCycle());  // the next run is another boot, and another installation
   }
-  const double size = static_cast<double>(std::filesystem::file_size(ProgramPath("lodekeyd"))) / 1e6;
+  const double size =
+      static_cast<double>(std::filesystem::file_size(ProgramPath("lodekeyd"))) / 1e6;
   fmt::print("{:<36} {:>10}   {}\n", "lodekeyd", "median", "budget");
   fmt::print("{:<36} {:>7.1f} MB   15 MB (stripped release build)\n", "size of the binary", size);
   fmt::print("{:<36} {:>6.1f} MiB   14 MB\n", "memory when idle (PSS)", Median(pss_mib));

@@ -17,8 +17,8 @@ namespace {
 
 using test::AuditKey;
 using test::Must;
-using test::ReadText;
 using test::Overwrite;
+using test::ReadText;
 
 // Makes files of this process end at `bytes`, as a full disk would, until it is destroyed.
 class FileSizeLimit {

@@ -2,10 +2,9 @@
 #include "issuer/server.h"
 
 #include <arpa/inet.h>
+#include <fstream>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include <fstream>
 
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
@@ -56,19 +55,24 @@ class ServerTest : public testing::Test {
     namespace tls = grpc::experimental;
     std::vector<tls::IdentityKeyCertPair> identity;
     if (!chain_pem.empty()) identity.push_back({key_pem, chain_pem});
-    const auto provider = std::make_shared<tls::StaticDataCertificateProvider>(rig_->authority->issuer_authority().ToPem(), identity);
+    const auto provider = std::make_shared<tls::StaticDataCertificateProvider>(
+        rig_->authority->issuer_authority().ToPem(), identity);
     tls::TlsChannelCredentialsOptions options;
     options.set_certificate_provider(provider);
     options.watch_root_certs();
     if (!identity.empty()) options.watch_identity_key_cert_pairs();
     options.set_check_call_host(false);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return node::NodeService::NewStub(grpc::CreateCustomChannel(Address(), tls::TlsCredentials(options), arguments));
+    return node::NodeService::NewStub(
+        grpc::CreateCustomChannel(Address(), tls::TlsCredentials(options), arguments));
   }
 
   // openssl s_client against the port; what it prints.
   std::string SClient(const std::string& arguments) const {
-    return RunProgram({"/bin/sh", "-c", fmt::format("echo | timeout 5 openssl s_client -connect {} -alpn h2 {} 2>&1", Address(), arguments)}).out;
+    return RunProgram({"/bin/sh", "-c",
+                       fmt::format("echo | timeout 5 openssl s_client -connect {} -alpn h2 {} 2>&1",
+                                   Address(), arguments)})
+        .out;
   }
 
   std::unique_ptr<IssuerRig> rig_;
@@ -76,14 +80,17 @@ class ServerTest : public testing::Test {
 };
 
 template <class Request, class Response>
-grpc::Status Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request,
-                  Response& response, std::string* name = nullptr, std::optional<grpc_compression_algorithm> compression = {}) {
+grpc::Status Call(Stub& stub,
+                  grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                  const Request& request, Response& response, std::string* name = nullptr,
+                  std::optional<grpc_compression_algorithm> compression = {}) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   if (compression) context.set_compression_algorithm(*compression);
   const grpc::Status status = (stub.*method)(&context, request, &response);
   const auto found = context.GetServerTrailingMetadata().find("lodekey-error");
-  if (name != nullptr && found != context.GetServerTrailingMetadata().end()) *name = std::string(found->second.data(), found->second.size());
+  if (name != nullptr && found != context.GetServerTrailingMetadata().end())
+    *name = std::string(found->second.data(), found->second.size());
   return status;
 }
 
@@ -95,7 +102,8 @@ TEST_F(ServerTest, AStrangerLearnsACodeAndARequestIdAndNothingElse) {
   const auto status = Call(*Client(), &Stub::StartEnrolment, host.Start(), response, &name);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(name, "ek-not-in-inventory");
-  EXPECT_TRUE(status.error_message().starts_with("ek-not-in-inventory (request ")) << status.error_message();
+  EXPECT_TRUE(status.error_message().starts_with("ek-not-in-inventory (request "))
+      << status.error_message();
 }
 
 TEST_F(ServerTest, EnrolmentAndAttestationWorkThroughTheWire) {
@@ -115,13 +123,15 @@ TEST_F(ServerTest, AttestNeedsACertificateThatThisIssuerGave) {
   Serve();
   std::string name;
   node::AttestResponse response;
-  EXPECT_EQ(Call(*Client(), &Stub::Attest, node::AttestRequest(), response, &name).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Call(*Client(), &Stub::Attest, node::AttestRequest(), response, &name).error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(name, "peer-certificate");
 }
 
 TEST_F(ServerTest, OnlyTls13IsSpokenAndNoSessionCanBeResumed) {
   Serve();
-  EXPECT_EQ(SClient("-tls1_2").find("Protocol  : TLSv1.2\n    Cipher    : ECDHE"), std::string::npos);
+  EXPECT_EQ(SClient("-tls1_2").find("Protocol  : TLSv1.2\n    Cipher    : ECDHE"),
+            std::string::npos);
   EXPECT_NE(SClient("-tls1_2").find("alert"), std::string::npos);
   const std::string session = SClient("-tls1_3 -sess_out " + rig_->directory.path() + "/session");
   EXPECT_NE(session.find("TLSv1.3"), std::string::npos) << session;
@@ -134,7 +144,8 @@ TEST_F(ServerTest, AnOversizedMessageIsRefusedAndTheNextOneServed) {
   node::StartEnrolmentRequest request;
   request.set_ak_public(std::string(size_t{8} << 20, 'x'));
   node::StartEnrolmentResponse response;
-  EXPECT_EQ(Call(*client, &Stub::StartEnrolment, request, response).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Call(*client, &Stub::StartEnrolment, request, response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
   std::string name;
   Call(*client, &Stub::StartEnrolment, node::StartEnrolmentRequest(), response, &name);
   EXPECT_EQ(name, "request-too-large") << "an empty request has no endorsement key";
@@ -142,7 +153,9 @@ TEST_F(ServerTest, AnOversizedMessageIsRefusedAndTheNextOneServed) {
 
 TEST_F(ServerTest, GarbageInsteadOfTlsAndInsteadOfHttpIsDropped) {
   Serve();
-  for (const std::string& bytes : {std::string(65536, '\xff'), std::string("GET / HTTP/1.0\r\n\r\n"), std::string("\x16\x03\x01\x40\x00", 5)}) {
+  for (const std::string& bytes :
+       {std::string(65536, '\xff'), std::string("GET / HTTP/1.0\r\n\r\n"),
+        std::string("\x16\x03\x01\x40\x00", 5)}) {
     const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -167,7 +180,10 @@ TEST_F(ServerTest, AFloodOfEnrolmentsIsLimitedAndMemoryStaysWhereItWas) {
   for (int i = 0; i < 200; ++i) Call(*client, &Stub::StartEnrolment, request, response);
   const size_t before = ResidentKib();
   for (int i = 0; i < 1000; ++i) {
-    limited += Call(*client, &Stub::StartEnrolment, request, response).error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ? 1U : 0U;
+    limited += Call(*client, &Stub::StartEnrolment, request, response).error_code() ==
+                       grpc::StatusCode::RESOURCE_EXHAUSTED
+                   ? 1U
+                   : 0U;
   }
   EXPECT_GT(limited, 500u);
   EXPECT_LT(ResidentKib(), before + 32 * 1024);
@@ -177,7 +193,8 @@ TEST_F(ServerTest, AFloodOfEnrolmentsIsLimitedAndMemoryStaysWhereItWas) {
   }));
 }
 
-// Attack rows at the port. Each row names the code it expects and shows that the unmutated twin is served.
+// Attack rows at the port. Each row names the code it expects and shows that the unmutated twin is
+// served.
 struct WireRow {
   const char* row;
   const char* what;
@@ -204,14 +221,17 @@ TEST_F(WireAttack, A117) {
   const size_t before = ResidentKib();
   node::StartEnrolmentResponse response;
   for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
-    EXPECT_EQ(Call(*client, &Stub::StartEnrolment, bomb, response, nullptr, algorithm).error_code(), row.expected) << row.what;
+    EXPECT_EQ(Call(*client, &Stub::StartEnrolment, bomb, response, nullptr, algorithm).error_code(),
+              row.expected)
+        << row.what;
   }
   EXPECT_LT(ResidentKib(), before + 900 * 1024);
   EXPECT_EQ(ServedName(*client), "request-too-large");
 }
 
 TEST_F(WireAttack, A118) {
-  // A slow upload: many connections that begin a handshake and send no more do not keep others from being served.
+  // A slow upload: many connections that begin a handshake and send no more do not keep others from
+  // being served.
   Serve();
   std::vector<Fd> slow;
   for (int i = 0; i < 200; ++i) {
