@@ -25,6 +25,8 @@ target_compile_options(lodekey_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror
   # Sanitizers and optimisation levels change what g++ 12 believes about lifetimes inside libstdc++.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized -Wno-maybe-uninitialized>
+  # Locations in errors and logs are those of the source tree, wherever it was built.
+  -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=
   -fstack-protector-strong -fstack-clash-protection -fcf-protection
   -ftrivial-auto-var-init=zero)
 target_compile_definitions(lodekey_options INTERFACE

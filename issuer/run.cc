@@ -1,6 +1,7 @@
 #include "issuer/run.h"
 
 #include <csignal>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -76,6 +77,8 @@ void KeepHouse(const Parts& parts) {
 
 Result<void> Run(const IssuerConfig& config) {
   ASSIGN_OR_RETURN(platform::SignalWaiter signals, platform::SignalWaiter::Create(), "signals");
+  // gRPC would log each handshake of a stranger in words of its own; GRPC_VERBOSITY asks for them.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   RETURN_IF_ERROR(platform::RaiseFileLimit(), "limits");
   RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
   ASSIGN_OR_RETURN(Parts parts, Open(config), "open the issuer");
