@@ -267,13 +267,16 @@ void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, T
   // Neither the roots nor the audit log go back, whoever answers.
   if (bundle.sequence() >= lasting.bundle().sequence() && bundle.roots_size() != 0)
     *lasting.mutable_bundle() = bundle;
-  if (head.seq() >= lasting.audit_head().seq()) {
+  const auto& known = lasting.audit_head();
+  const bool rewritten = head.seq() == known.seq() && head.hash() != known.hash();
+  if (head.seq() >= known.seq() && !rewritten) {
     *lasting.mutable_audit_head() = head;
   } else if (head.seq() != 0) {
-    platform::LogEvent(LogLevel::kError,
-                       "the issuer's audit log went back: it may have been truncated",
-                       {{"seen_before", std::to_string(lasting.audit_head().seq())},
-                        {"now", std::to_string(head.seq())}});
+    platform::LogEvent(
+        LogLevel::kError,
+        "the issuer's audit log is not the one it showed before: it may have been changed",
+        {{"seen_before", std::to_string(lasting.audit_head().seq())},
+         {"now", std::to_string(head.seq())}});
   }
   state_.boot().set_issuer_unix_ms(issuer_time.time_since_epoch().count());
   state_.boot().set_issuer_uptime_ms(platform::Uptime().count());

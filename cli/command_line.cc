@@ -13,7 +13,7 @@
 namespace lodekey::cli {
 namespace {
 
-constexpr const char* kAgentSocketVariable = "LODEKEY_AGENT_SOCKET";
+constexpr const char* kAgentSocketVariable = "LODEKEY_SOCKET";
 constexpr const char* kAdminSocketVariable = "LODEKEY_ADMIN_SOCKET";
 
 std::string Variable(const char* name) {
@@ -33,7 +33,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
          "how to print")
       ->type_name("FORM")
       ->check(CLI::IsMember({"table", "json"}));
-  app.add_option("--socket", options.socket, "the agent's socket (LODEKEY_AGENT_SOCKET)")
+  app.add_option("--socket", options.socket, "the agent's socket (LODEKEY_SOCKET)")
       ->type_name("PATH");
   app.add_option("--admin-socket", options.admin_socket,
                  "the issuer's admin socket (LODEKEY_ADMIN_SOCKET)")

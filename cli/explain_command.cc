@@ -31,7 +31,7 @@ Result<ExitCode> ExplainHost(Session& session) {
                        {"text", text}});
     return ExitCode::kDone;
   }
-  if (ServingOf(*status, session.Now()) != Serving::kServed || status->has_problem()) {
+  if (!same && (ServingOf(*status, session.Now()) != Serving::kServed || status->has_problem())) {
     session.Print(StatusSentence(*status, session.Now()) + "\n");
   }
   session.Print(text);

@@ -198,7 +198,8 @@ lodekey audit verify | sed 's/^/  /'
 if $keep; then
   step "Everything keeps running. To go on exploring:"
   cat <<END
-  export PATH=$BIN:\$PATH LODEKEY_ADMIN_SOCKET=$work/admin.sock LODEKEY_AGENT_CONFIG=$work/agent.toml
+  export LODEKEY_ADMIN_SOCKET=$work/admin.sock
+  alias lodekey='$BIN/lodekey --config $work/agent.toml'
   lodekey status
   lodekey node list
   lodekey node approve-pcrs ${ek:0:16} --pcr $TAMPERED_PCR    # accept the change, then:

@@ -92,7 +92,7 @@ TEST(CommandLine, TakesOneSettingForEachSet) {
 }
 
 TEST(Sockets, ComeFromTheEnvironment) {
-  const ScopedVariable agent("LODEKEY_AGENT_SOCKET", "/env/agent.sock");
+  const ScopedVariable agent("LODEKEY_SOCKET", "/env/agent.sock");
   const ScopedVariable admin("LODEKEY_ADMIN_SOCKET", "/env/admin.sock");
   CommandRig rig;
   rig.agent.status = EnrolledStatus();
@@ -182,7 +182,7 @@ TEST_F(ConfigShow, SaysWhatIsWrongWithAnUnknownKey) {
 }
 
 TEST_F(ConfigShow, DoesNotTakeTheSocketVariableForASetting) {
-  const ScopedVariable variable("LODEKEY_AGENT_SOCKET", "/env/agent.sock");
+  const ScopedVariable variable("LODEKEY_SOCKET", "/env/agent.sock");
   EXPECT_EQ(rig_.Run({"config", "show", "-c", Complete()}), 0) << rig_.err();
 }
 
