@@ -37,4 +37,7 @@ add_library(lodekey_grpc INTERFACE)
 target_include_directories(lodekey_grpc SYSTEM INTERFACE ${LODEKEY_GRPC_ARCHIVES_INCLUDE_DIRS})
 target_link_libraries(lodekey_grpc INTERFACE
   "$<LINK_GROUP:RESCAN,${_group}>"
+  # By name and not only as targets: a target that another library names too is moved in front of the
+  # archives, where --as-needed drops it from programs that use TLS through gRPC alone.
+  -lssl -lcrypto
   OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB Threads::Threads)
