@@ -55,5 +55,3 @@ BENCHMARK(AttestInProcess)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecon
 
 }  // namespace
 }  // namespace lodekey::test
-
-BENCHMARK_MAIN();
