@@ -1,6 +1,5 @@
 // lodekey's own measurement list: what the agent recorded in the ledger register, as a TCG
-// canonical event log in TLV form (TCG CEL 1.0, 4). This only record is the claim; later
-// ones follow it.
+// canonical event log in TLV form (TCG CEL 1.0, 4). Its first record is the claim.
 #pragma once
 
 #include <cstdint>

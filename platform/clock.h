@@ -24,7 +24,7 @@ Time BuildTime();
 
 // Hosts without a battery clock start in the past. What has provably been reached already (the
 // release of this program, a time stored from an authenticated reply) bounds the wall clock from
-// below (design section 5, Anchors).
+// below (docs/architecture.md, Time).
 class TimeFloor {
  public:
   explicit TimeFloor(Time stored = Time()) : floor_(std::max(stored, BuildTime())) {}

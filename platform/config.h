@@ -1,5 +1,5 @@
 // The typed configuration: one immutable value from files, environment and command line, which
-// remembers where each setting came from (design section 4).
+// remembers where each setting came from (docs/configuration.md).
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
 // A listening unix stream socket with an accept thread of its own, so that every connection comes
-// with its Peer (design section 12, "Who called").
+// with its Peer (docs/architecture.md, Who called).
 #pragma once
 
 #include <functional>

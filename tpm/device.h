@@ -50,7 +50,7 @@ struct LoadedKey {
   PublicArea area;
 };
 
-// What makes a primary key ours alone (design: Keys on the host).
+// What makes a primary key ours alone (docs/architecture.md, Keys).
 struct KeySecret {
   crypto::Secret data;  // 32 bytes for inSensitive.data: enters the key's derivation, so the Name
   crypto::Secret auth;  // 32 bytes authValue

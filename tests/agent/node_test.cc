@@ -14,7 +14,7 @@ TEST(Node, EnrolsWithinItsBudgetOfCommands) {
   NodeRun run;
   const auto reply = run.Enrol();
   EXPECT_EQ(reply.response.verdict().outcome(), Verdict::ACCEPTED);
-  // Design, Budgets: at most 24, and up to three for each index of an EK chain.
+  // The budget (docs/architecture.md): at most 24, and up to three for each index of an EK chain.
   EXPECT_LE(run.probe.traffic().commands, 24u);
   EXPECT_EQ(Count(run.probe, TPM2_CC_Sign), 0u) << "enrolment authenticates the server alone";
 }

@@ -26,8 +26,8 @@ std::set<int> Numbers(const Bytes& bytes, const std::regex& pattern) {
   return numbers;
 }
 
-// The rows that this issue of lodekey answers: not yet those of DevID, of the event log, of IMA and
-// of signed policy.
+// The rows that this version of lodekey answers: not yet those of DevID, of the event log, of IMA
+// and of signed policy.
 bool IsAnswered(int number) {
   return number <= 50 || number == 52 || (number >= 117 && number <= 119) ||
          (number >= 122 && number <= 124);

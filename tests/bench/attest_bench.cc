@@ -1,4 +1,4 @@
-// Re-attestations verified and stored per second: design budget ≥ 2,000 on one core. Fifty hosts
+// Re-attestations verified and stored per second: the budget is 2,000 on one core. Fifty hosts
 // answer their nonces; what is timed is the issuer's work alone, from message to durable reply. CPU
 // is that of the whole process.
 #include <future>

@@ -1,5 +1,5 @@
 // What a node asks of its chip: commands and bytes of an enrolment, and of a re-attestation, warm
-// and cold, counted between ESYS and the emulator. Prints a table beside the design's budgets;
+// and cold, counted between ESYS and the emulator. Prints a table beside the budgets;
 // nothing here depends on time.
 #include <fmt/format.h>
 #include <tss2/tss2_tpm2_types.h>

@@ -1,5 +1,5 @@
 // The contract of tpm::Device over the shapes of TPM that hosts have: what each method does, and
-// the commands that its comment counts. docs: design, "Keys on the host" and "Budgets".
+// the commands that its comment counts. See docs/architecture.md, Keys and Budgets.
 #include <optional>
 #include <ostream>
 
