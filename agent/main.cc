@@ -1,6 +1,5 @@
 #include <cstdio>
 #include <exception>
-#include <malloc.h>
 #include <string>
 #include <vector>
 
@@ -68,9 +67,6 @@ int main(int argc, char** argv) {
   try {
     if (const auto hardened = lodekey::platform::HardenProcess(); !hardened)
       return Report(hardened.error());
-    // One heap for all threads: the agent allocates little, and a heap for each thread costs a host
-    // more than waiting.
-    mallopt(M_ARENA_MAX, 1);
     // protobuf would write a line for every malformed string of a stranger.
     google::protobuf::SetLogHandler(nullptr);
     if (const auto ready = lodekey::crypto::InitCrypto(); !ready) return Report(ready.error());
