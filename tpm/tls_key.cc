@@ -172,9 +172,8 @@ EVP_PKEY* LoadPrivateKey(ENGINE* /*engine*/, const char* id, UI_METHOD* /*ui*/, 
   return key->release();
 }
 
-// OpenSSL's list keeps the engine and frees it when the library is unloaded.
-Result<void> AddEngine() {
-  const CHandle<ENGINE, ENGINE_free> engine(ENGINE_new());
+Result<ENGINE*> AddEngine() {
+  CHandle<ENGINE, ENGINE_free> engine(ENGINE_new());
   if (!engine) return crypto::FailSsl(Code::kInternal, "make an engine");
   RETURN_IF_ERROR(crypto::SslCheck(ENGINE_set_id(engine.get(), kEngineId), "set its id"), "engine");
   RETURN_IF_ERROR(crypto::SslCheck(ENGINE_set_name(engine.get(), kEngineName), "set its name"),
@@ -182,12 +181,16 @@ Result<void> AddEngine() {
   RETURN_IF_ERROR(
       crypto::SslCheck(ENGINE_set_load_privkey_function(engine.get(), LoadPrivateKey), "set load"),
       "engine");
-  return crypto::SslCheck(ENGINE_add(engine.get()), "add the engine");
+  RETURN_IF_ERROR(crypto::SslCheck(ENGINE_add(engine.get()), "add the engine"), "engine");
+  return engine.release();
 }
 
+// Never freed: gRPC 1.51 calls ENGINE_init for each key that it loads and never ENGINE_finish, so
+// that references stay which OpenSSL's clean-up at exit does not undo.
 Result<void> AddEngineOnce() {
-  static const Result<void> added = AddEngine();
-  return added;
+  static const Result<ENGINE*> engine = AddEngine();
+  if (!engine) return std::unexpected(engine.error());
+  return {};
 }
 
 }  // namespace
