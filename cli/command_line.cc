@@ -9,6 +9,8 @@
 
 #include "cli/commands.h"
 #include "platform/clock.h"
+#include "platform/escape.h"
+#include "platform/suggestion.h"
 
 namespace lodekey::cli {
 namespace {
@@ -57,14 +59,28 @@ int Report(const Error& error, bool json, Surroundings& world) {
   return static_cast<int>(ExitCodeOf(error));
 }
 
+// The verb that was named last, or the program.
+const CLI::App& LastChosen(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : LastChosen(*chosen.front());
+}
+
 // "lodekey node show", as far as the command line got.
 std::string ChosenVerb(const CLI::App& app) {
-  std::string verb = app.get_name();
-  for (auto chosen = app.get_subcommands(); !chosen.empty();
-       chosen = chosen.front()->get_subcommands()) {
-    verb += " " + chosen.front()->get_name();
-  }
-  return verb;
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app.get_name() : app.get_name() + " " + ChosenVerb(*chosen.front());
+}
+
+// CLI11 says of an unknown verb only that one is missing.
+std::string DescribeMissingVerb(const CLI::App& app) {
+  const auto rest = app.remaining(/*recurse=*/true);
+  if (rest.empty()) return "a verb is missing";
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : LastChosen(app).get_subcommands([](const CLI::App*) { return true; }))
+    verbs.push_back(verb->get_name());
+  const auto meant = platform::SuggestFor(rest.front(), verbs);
+  return fmt::format("there is no verb '{}'{}", platform::EscapeControl(rest.front()),
+                     meant ? fmt::format(" (did you mean '{}'?)", *meant) : "");
 }
 
 int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
@@ -73,7 +89,9 @@ int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
   if (problem.get_exit_code() == 0) {
     return app.exit(problem, world.out, world.err);
   }
-  std::string text = problem.what();
+  const bool no_verb =
+      problem.get_name() == "RequiredError" && LastChosen(app).get_require_subcommand_min() > 0;
+  std::string text = no_verb ? DescribeMissingVerb(app) : problem.what();
   std::ranges::replace(text, '\n', ' ');
   while (text.ends_with('.') || text.ends_with(' ')) text.pop_back();
   const auto error = FailUsage(text, fmt::format("See: {} --help", ChosenVerb(app))).error();

@@ -55,6 +55,11 @@ std::string PcrTable(const Node& node) {
   return rows.empty() ? "" : "\n" + FormatTable({"PCR", "BANK", "VALUE", "REFERENCE"}, rows);
 }
 
+// As text in JSON, too: it needs more bits than a number keeps everywhere (RFC 8259, section 6).
+std::string FirmwareText(const Node& node) {
+  return node.evidence_unix_ms() == 0 ? "" : fmt::format("{:#x}", node.firmware_version());
+}
+
 }  // namespace
 
 std::string ShortNodeId(const std::string& id) {
@@ -117,7 +122,7 @@ std::string NodeText(const Node& node) {
       {"serial", Hex(node.serial())},
       {"attestation key", Hex(node.ak_name())},
       {"waits for approval", Hex(node.pending_ak_name())},
-      {"TPM firmware", enrolled ? fmt::format("{:#x}", node.firmware_version()) : ""},
+      {"TPM firmware", FirmwareText(node)},
       {"TPM resets", enrolled ? std::to_string(node.reset_count()) : ""},
       {"TPM restarts", enrolled ? std::to_string(node.restart_count()) : ""},
       {"boot log", Hex(node.boot_log_digest())},
@@ -161,7 +166,7 @@ Json NodeJson(const Node& node) {
           {"serial", JsonHex(node.serial())},
           {"ak_name", JsonHex(node.ak_name())},
           {"pending_ak_name", JsonHex(node.pending_ak_name())},
-          {"firmware_version", node.firmware_version()},
+          {"firmware_version", JsonText(FirmwareText(node))},
           {"reset_count", node.reset_count()},
           {"restart_count", node.restart_count()},
           {"boot_log_digest", JsonHex(node.boot_log_digest())},

@@ -206,7 +206,7 @@ if $keep; then
   lodekey attest
   lodekey doctor
   less $work/issuer/audit.jsonl
-  kill ${pids[*]}; rm -r $work    # the end
+  kill ${pids[*]}; sleep 1; rm -r $work    # the end
 END
 else
   step "Done; everything is stopped and removed. ./dev demo --keep leaves it running."

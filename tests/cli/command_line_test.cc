@@ -58,6 +58,23 @@ TEST(CommandLine, SaysWhatIsWrongAsJsonWhenAsked) {
   }
 }
 
+TEST(CommandLine, NamesTheVerbThatItDoesNotKnow) {
+  const auto text_of = [](const std::vector<std::string>& arguments) {
+    CommandRig rig;
+    EXPECT_EQ(rig.Run(arguments), 2);
+    return rig.err();
+  };
+  EXPECT_EQ(text_of({"frobnicate"}),
+            "lodekey: there is no verb 'frobnicate'. [usage]\n  See: lodekey --help\n");
+  EXPECT_EQ(text_of({"nod", "list"}),
+            "lodekey: there is no verb 'nod' (did you mean 'node'?). [usage]\n"
+            "  See: lodekey --help\n");
+  EXPECT_EQ(text_of({"node", "sho", "abc"}),
+            "lodekey: there is no verb 'sho' (did you mean 'show'?). [usage]\n"
+            "  See: lodekey node --help\n");
+  EXPECT_EQ(text_of({"node"}), "lodekey: a verb is missing. [usage]\n  See: lodekey node --help\n");
+}
+
 TEST(CommandLine, PrintsHelp) {
   CommandRig rig;
   EXPECT_EQ(rig.Run({"--help"}), 0);
