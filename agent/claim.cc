@@ -44,15 +44,19 @@ Result<void> MakeClaim(tpm::Device& device, State& state, uint8_t pcr, const tpm
 
 // A ledger exists: the register must hold what it says, or what it said before a crash kept the
 // last extend from happening.
-Result<void> FinishClaim(tpm::Device& device, State& state, uint8_t pcr) {
+Result<void> FinishClaim(tpm::Device& device, State& state, uint8_t pcr, const tpm::Name& ak_name) {
   const attest::Ledger& ledger = state.ledger();
   ASSIGN_OR_RETURN(const Bytes seen, ReadRegister(device, pcr), "ledger register");
   ASSIGN_OR_RETURN(const Bytes expected, attest::ReplayLedger(ledger, kBank), "replay the ledger");
   if (seen == expected) return {};
-  const auto& first_look = ledger.front().claim.first_look;
-  ASSIGN_OR_RETURN(const Bytes before, attest::ReadFirstLook(first_look, kBank), "first look");
-  if (ledger.size() == 1 && seen == before)
-    return device.ExtendPcr(pcr, ToDevice(ledger.front().digests));
+  const attest::Claim& claim = ledger.front().claim;
+  ASSIGN_OR_RETURN(const Bytes before, attest::ReadFirstLook(claim.first_look, kBank),
+                   "first look");
+  if (ledger.size() == 1 && seen == before) {
+    if (claim.ak_name == ak_name) return device.ExtendPcr(pcr, ToDevice(ledger.front().digests));
+    state.ledger().clear();
+    return MakeClaim(device, state, pcr, ak_name);
+  }
   return Fail(
       Code::kHardware,
       fmt::format("PCR {} holds {}, lodekey's ledger says {}", pcr, ToHex(seen), ToHex(expected)),
@@ -67,14 +71,15 @@ Result<void> ClaimRegister(tpm::Device& device, State& state, uint8_t register_n
                            const tpm::Name& ak_name) {
   const attest::Ledger& ledger = state.ledger();
   if (ledger.empty()) return MakeClaim(device, state, register_number, ak_name);
-  if (ledger.front().pcr != register_number || ledger.front().claim.ak_name != ak_name) {
-    return Fail(Code::kConflict,
-                fmt::format("this boot's claim is in PCR {} for another key or register",
-                            ledger.front().pcr),
+  if (ledger.front().pcr != register_number) {
+    return Fail(Code::kConflict, fmt::format("this boot's claim is in PCR {}", ledger.front().pcr),
                 {.name = "ledger-register-changed",
-                 .advice = "Reboot the host: register and key are claimed once a boot."});
+                 .advice = "Set tpm.ledger_pcr back, or reboot the host: a register is claimed "
+                           "once a boot."});
   }
-  return FinishClaim(device, state, register_number);
+  // A claim for the AK before this one stays: only the issuer can say whether this one was
+  // approved.
+  return FinishClaim(device, state, register_number, ak_name);
 }
 
 }  // namespace lodekey::agent

@@ -10,10 +10,11 @@
 
 namespace lodekey::agent {
 
-// Claims `register_number` for `ak_name` unless this boot's ledger already does. The record is on
-// disk before the TPM extends, so a crash between the two is mended at the next start. kHardware
-// ("ledger-register-busy") when the register holds neither what the ledger says nor what it said
-// before its last record.
+// Claims `register_number` for `ak_name` unless this boot's ledger has a claim already, for it or
+// for an AK before it. The record is on disk before the TPM extends, so a crash between the two is
+// mended at the next start. kHardware ("ledger-register-busy") when the register holds neither what
+// the ledger says nor what it said before its last record; kConflict ("ledger-register-changed")
+// when the claim of this boot is in another register.
 Result<void> ClaimRegister(tpm::Device& device, State& state, uint8_t register_number,
                            const tpm::Name& ak_name);
 

@@ -46,14 +46,6 @@ BindingContext BindingOf(const Subject& subject, ByteView nonce, const Evidence&
           .boot_log_digest = evidence.boot_log_digest};
 }
 
-// Who approves an AK within a boot knows that the claim of the one before it is in the register
-// already.
-AppraisalPolicy AfterApproval(const Subject& subject, const EnrolmentContext& context,
-                              AppraisalPolicy policy) {
-  policy.accept_touched_ledger |= Equal(context.approved_ak, subject.ak.name());
-  return policy;
-}
-
 }  // namespace
 
 bool Appraisal::Authenticate(const Subject& subject, Purpose purpose, const BindingContext& binding,
@@ -88,13 +80,13 @@ Verdict Appraisal::OfEnrolment(const Subject& subject, const EnrolmentContext& c
   }
   const Proved& proved = *appraisal.verdict_.proved_;
   appraisal.verdict_.facts_ = rules::StateFacts(subject, evidence, proved, references);
-  appraisal.Add(rules::CheckAkSuccession(subject, context, proved.clock, policy));
+  appraisal.Add(rules::CheckAkSuccession(subject, context, evidence, proved, policy));
   // Another key in the same chip does not speak for the node: nothing else it shows may cost the
   // node its standing.
   if (!appraisal.Clean()) return std::move(appraisal.verdict_);
   appraisal.Add(rules::CheckSameBoot(subject, context.earlier, proved, policy));
-  appraisal.Add(rules::CheckLedger(subject, evidence.ledger_pcr, evidence.ledger.value_or(Bytes{}),
-                                   proved.pcrs, AfterApproval(subject, context, policy)));
+  appraisal.Add(rules::CheckResetCount(subject, context.earlier, proved.clock));
+  appraisal.Add(rules::CheckEnrolledLedger(subject, context.earlier, evidence, proved, policy));
   appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, {}, policy));
   return std::move(appraisal.verdict_);
 }

@@ -10,6 +10,7 @@
 #include "attest/binding.h"
 #include "attest/evidence.h"
 #include "attest/verdict.h"
+#include "base/time.h"
 #include "tpm/attestation.h"
 #include "tpm/pcr.h"
 #include "tpm/public_area.h"
@@ -27,7 +28,8 @@ struct AppraisalPolicy {
   bool accept_firmware_change =
       true;                    // accept another TPM firmware version than at the last enrolment
   bool accept_new_ak = false;  // accept a new AK for a known EK in a later boot without approval
-  tpm::PcrMask ledger_registers = 0x00f000;  // a ledger may live in these: 12-15
+  // A ledger may live in these. One register, so that one chip has one claim in each boot.
+  tpm::PcrMask ledger_registers = 1U << 13;
 };
 
 // Values that are acceptable for the node's group in the policy's bank, by register.
@@ -42,12 +44,19 @@ struct Subject {
   tpm::PublicArea node_key;
 };
 
+// A TPM may be cleared now and then; two machines that take turns go back again and again.
+inline constexpr Duration kResetCountWatch = std::chrono::hours(7 * 24);
+
 // What an earlier enrolment of the same node established.
 struct EarlierEnrolment {
   tpm::Name ak_name;
   tpm::ClockInfo clock;
   uint64_t firmware_version = 0;
   tpm::PcrBank static_pcrs = {};
+  uint8_t ledger_pcr = kNoLedger;
+  Bytes ledger = {};                            // as far as it was accepted
+  std::optional<Duration> since_decrease = {};  // since an enrolment whose resetCount was lower
+                                                // than the one before it; absent: there was none
 };
 
 struct EnrolmentContext {

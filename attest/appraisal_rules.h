@@ -32,14 +32,25 @@ FailedRules CheckBootLogDigest(const Evidence& evidence);
 
 // --- State: the evidence is authentic; is the host acceptable? ---
 
+// Whether `proved` is of the boot that was enrolled. Only a higher resetCount shows another one: a
+// lower one follows TPM2_Clear, which leaves the registers as they are and must not launder a
+// refusal; suspend and another AK do not begin a boot either.
+bool InEarlierBoot(const EarlierEnrolment& earlier, const Proved& proved);
+
 // Whether this AK may take the place of the one that is enrolled.
 FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context,
-                              const tpm::ClockInfo& clock, const AppraisalPolicy& policy);
+                              const Evidence& evidence, const Proved& proved,
+                              const AppraisalPolicy& policy);
 
 // An enrolment within the boot of an earlier one by the same AK: counters, clock and static PCRs
 // continue.
 FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
                           const Proved& proved, const AppraisalPolicy& policy);
+
+// resetCount goes down when a TPM is cleared; a second time within kResetCountWatch, two machines
+// take turns.
+FailedRules CheckResetCount(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
+                            const tpm::ClockInfo& clock);
 
 // Within one boot reset and restart counters stand, and a safe clock only rises.
 FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& clock);
@@ -47,9 +58,18 @@ FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& cloc
 FailedRules CheckFirmware(uint64_t before, uint64_t now, const AppraisalPolicy& policy);
 FailedRules CheckBootLogUnchanged(const EnrolledState& state, const Evidence& evidence);
 
-// The ledger explains its register, and its first entry claims the register for this AK.
+// The ledger explains its register, and its first entry claims the register for this AK. With
+// `claim_judged` that entry was accepted before, and is not judged again: neither what the register
+// held at the first look, nor that the AK it names was replaced since by one that was approved.
 FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView ledger,
-                        const tpm::PcrBank& pcrs, const AppraisalPolicy& policy);
+                        const tpm::PcrBank& pcrs, bool claim_judged, const AppraisalPolicy& policy);
+
+// The ledger of an enrolment: in the boot of an earlier one it stays in its register, and a claim
+// that was accepted then stands for the AK that enrols now.
+FailedRules CheckEnrolledLedger(const Subject& subject,
+                                const std::optional<EarlierEnrolment>& earlier,
+                                const Evidence& evidence, const Proved& proved,
+                                const AppraisalPolicy& policy);
 
 // The same, and nothing that was recorded before is gone.
 FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& state,

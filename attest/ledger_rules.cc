@@ -27,6 +27,13 @@ bool DigestsCover(const LedgerRecord& record) {
   return record.digests == ClaimDigests(record.claim.ak_name, banks);
 }
 
+// Whether `evidence` has the ledger that was accepted before, perhaps with more behind it.
+bool Continues(uint8_t pcr, const Bytes& accepted, const Evidence& evidence) {
+  const Bytes& ledger = evidence.ledger ? *evidence.ledger : accepted;
+  return evidence.ledger_pcr == pcr && ledger.size() >= accepted.size() &&
+         Equal(ByteView(ledger).first(accepted.size()), accepted);
+}
+
 // The first record claims the register for the AK that quotes, before anything else could.
 FailedRules CheckClaim(const Subject& subject, const LedgerRecord& record,
                        const AppraisalPolicy& policy) {
@@ -39,14 +46,16 @@ FailedRules CheckClaim(const Subject& subject, const LedgerRecord& record,
   if (claim.first_look.empty() || policy.accept_touched_ledger) return {};
   return {Rule("ledger-touched", Outcome::kNodeRefused, Register(record.pcr),
                "its initial value at the agent's first look", "something had extended it",
-               "Give the agent a register that nothing else uses (tpm.ledger_pcr), or set "
-               "appraisal.accept_touched_ledger.")};
+               "Reboot the host if the agent's ledger of this boot was lost: nothing else helps. "
+               "Otherwise give the agent a register that nothing else uses (tpm.ledger_pcr), or "
+               "set appraisal.accept_touched_ledger.")};
 }
 
 }  // namespace
 
 FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView bytes,
-                        const tpm::PcrBank& pcrs, const AppraisalPolicy& policy) {
+                        const tpm::PcrBank& pcrs, bool claim_judged,
+                        const AppraisalPolicy& policy) {
   if (pcr == kNoLedger || bytes.empty()) {
     if (!policy.require_claim && pcr == kNoLedger) return {};
     return {
@@ -79,21 +88,45 @@ FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView bytes,
     return {Rule("ledger-mismatch", Outcome::kNodeRefused, Register(pcr),
                  "the digests of what is recorded", "other digests", "Reboot the host.")};
   }
+  if (claim_judged) return {};
   return CheckClaim(subject, ledger->front(), policy);
+}
+
+FailedRules CheckEnrolledLedger(const Subject& subject,
+                                const std::optional<EarlierEnrolment>& earlier,
+                                const Evidence& evidence, const Proved& proved,
+                                const AppraisalPolicy& policy) {
+  const auto judge = [&](bool claim_judged) {
+    return CheckLedger(subject, evidence.ledger_pcr, evidence.ledger.value_or(Bytes{}), proved.pcrs,
+                       claim_judged, policy);
+  };
+  if (!earlier || !InEarlierBoot(*earlier, proved) || earlier->ledger_pcr == kNoLedger)
+    return judge(/*claim_judged=*/false);
+  // A second register would be a second claim of the same TPM in one boot.
+  if (evidence.ledger_pcr != earlier->ledger_pcr) {
+    const bool none = evidence.ledger_pcr == kNoLedger;
+    return {Rule("ledger-register", Outcome::kNodeRefused,
+                 none ? "ledger register" : Register(evidence.ledger_pcr),
+                 fmt::format("{}, which was claimed in this boot", earlier->ledger_pcr),
+                 none ? "none" : fmt::format("PCR {}", evidence.ledger_pcr),
+                 fmt::format("Set tpm.ledger_pcr back to \"{}\" on the host, or reboot it: another "
+                             "register can be claimed in another boot.",
+                             earlier->ledger_pcr))};
+  }
+  return judge(!earlier->ledger.empty() &&
+               Continues(earlier->ledger_pcr, earlier->ledger, evidence));
 }
 
 FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& state,
                                  const Evidence& evidence, const Proved& proved,
                                  const AppraisalPolicy& policy) {
   const Bytes& ledger = evidence.ledger ? *evidence.ledger : state.ledger;
-  const bool extends = evidence.ledger_pcr == state.ledger_pcr &&
-                       ledger.size() >= state.ledger.size() &&
-                       Equal(ByteView(ledger).first(state.ledger.size()), state.ledger);
-  // What the register held at the first look was judged when the boot was enrolled.
-  AppraisalPolicy judged = policy;
-  judged.accept_touched_ledger |= extends;
-  FailedRules failed = CheckLedger(subject, evidence.ledger_pcr, ledger, proved.pcrs, judged);
-  if (extends && failed.empty()) return {};
+  const bool continues = Continues(state.ledger_pcr, state.ledger, evidence);
+  // The claim was judged when the boot was enrolled.
+  const bool claim_judged = continues && !state.ledger.empty();
+  FailedRules failed =
+      CheckLedger(subject, evidence.ledger_pcr, ledger, proved.pcrs, claim_judged, policy);
+  if (continues && failed.empty()) return {};
   // A TPM Restart keeps the keys and empties the registers: what was judged is no longer what runs.
   if (proved.clock.restart_count != state.clock.restart_count) {
     return {Rule("log-restarted", Outcome::kEnrolAgain, "ledger",

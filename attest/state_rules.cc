@@ -16,6 +16,17 @@ std::string ApproveCommand(const Subject& subject, uint8_t pcr) {
   return fmt::format("lodekey node approve-pcrs {} --pcr {}", subject.node_id, pcr);
 }
 
+// `ledger_stands`: the claim that was accepted in this boot would be, for this AK, too.
+std::string ApproveAkAdvice(const Subject& subject, bool same_boot, bool ledger_stands) {
+  std::string approve = fmt::format(
+      "If the host was reinstalled or its state was lost: lodekey node approve-ak {} --ak {}",
+      subject.node_id, ToHex(subject.ak.name()));
+  if (!same_boot) return approve;
+  if (ledger_stands) return approve + ", or reboot the host";
+  return "Only a reboot of the host helps: the ledger with this boot's claim of its TPM is lost. " +
+         approve + " before that";
+}
+
 std::string JoinHex(const std::vector<Bytes>& values) {
   // A group may accept hundreds of values; a verdict must stay small enough to be stored.
   constexpr size_t kShown = 4;
@@ -28,12 +39,17 @@ std::string JoinHex(const std::vector<Bytes>& values) {
 
 }  // namespace
 
+bool InEarlierBoot(const EarlierEnrolment& earlier, const Proved& proved) {
+  return proved.clock.reset_count <= earlier.clock.reset_count;
+}
+
 FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context,
-                              const tpm::ClockInfo& clock, const AppraisalPolicy& policy) {
+                              const Evidence& evidence, const Proved& proved,
+                              const AppraisalPolicy& policy) {
   const auto& earlier = context.earlier;
   if (!earlier || Equal(earlier->ak_name, subject.ak.name())) return {};
   if (Equal(context.approved_ak, subject.ak.name())) return {};
-  const bool same_boot = earlier->clock.reset_count == clock.reset_count;
+  const bool same_boot = earlier->clock.reset_count == proved.clock.reset_count;
   if (!same_boot && policy.accept_new_ak) return {};
   // The standing stays: otherwise anybody with access to the TPM could take the identity from the
   // node.
@@ -42,19 +58,16 @@ FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& co
            .subject = "attestation key",
            .expected = ToHex(earlier->ak_name),
            .seen = ToHex(subject.ak.name()),
-           .accept = fmt::format(
-               "If the host was reinstalled or its state was lost: lodekey node approve-ak {}{}",
-               subject.node_id, same_boot ? ", or reboot the host" : "")}};
+           .accept = ApproveAkAdvice(
+               subject, same_boot,
+               CheckEnrolledLedger(subject, earlier, evidence, proved, policy).empty())}};
 }
 
 FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
                           const Proved& proved, const AppraisalPolicy& policy) {
   if (!earlier) return {};
   FailedRules failed = CheckFirmware(earlier->firmware_version, proved.firmware_version, policy);
-  // Only a higher resetCount shows another boot. A lower one follows TPM2_Clear, which leaves the
-  // registers as they are and must not launder a refusal; suspend and another AK do not begin a
-  // boot either.
-  if (proved.clock.reset_count > earlier->clock.reset_count) return failed;
+  if (!InEarlierBoot(*earlier, proved)) return failed;
   const bool same_clock = Equal(earlier->ak_name, subject.ak.name()) &&
                           earlier->clock.reset_count == proved.clock.reset_count;
   if (same_clock)
@@ -63,6 +76,21 @@ FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnr
   std::ranges::copy(CheckStaticPcrs(subject, earlier->static_pcrs, proved.pcrs, policy),
                     std::back_inserter(failed));
   return failed;
+}
+
+FailedRules CheckResetCount(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
+                            const tpm::ClockInfo& clock) {
+  if (!earlier || clock.reset_count >= earlier->clock.reset_count) return {};
+  if (!earlier->since_decrease || *earlier->since_decrease >= kResetCountWatch) return {};
+  return {{.code = "reset-count-decreased-again",
+           .outcome = Outcome::kNodeQuarantined,
+           .subject = "TPM resetCount",
+           .expected = fmt::format("at least {}", earlier->clock.reset_count),
+           .seen = std::to_string(clock.reset_count),
+           .accept = fmt::format(
+               "Find the second machine that has a copy of this TPM, and stop it; then: "
+               "lodekey node remove {0}, lodekey node allow {0}",
+               subject.node_id)}};
 }
 
 FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& clock) {

@@ -37,8 +37,8 @@ class Client final : public AdminClient {
   Result<api::ChangeResponse> ApprovePcrs(const api::ApprovePcrsRequest& request) override {
     return Ask<api::ChangeResponse>(&Stub::ApprovePcrs, request);
   }
-  Result<api::ChangeResponse> ApproveAk(const std::string& node) override {
-    return Ask<api::ChangeResponse>(&Stub::ApproveAk, Named(node));
+  Result<api::ChangeResponse> ApproveAk(const api::ApproveAkRequest& request) override {
+    return Ask<api::ChangeResponse>(&Stub::ApproveAk, request);
   }
   Result<api::ShowBundleResponse> ShowBundle() override {
     return Ask<api::ShowBundleResponse>(&Stub::ShowBundle, api::ShowBundleRequest());

@@ -22,7 +22,8 @@ class AdminClient {
   virtual Result<admin::v1::ChangeResponse> RemoveNode(const std::string& node) = 0;
   virtual Result<admin::v1::ChangeResponse> ApprovePcrs(
       const admin::v1::ApprovePcrsRequest& request) = 0;
-  virtual Result<admin::v1::ChangeResponse> ApproveAk(const std::string& node) = 0;
+  virtual Result<admin::v1::ChangeResponse> ApproveAk(
+      const admin::v1::ApproveAkRequest& request) = 0;
   virtual Result<admin::v1::ShowBundleResponse> ShowBundle() = 0;
   virtual Result<admin::v1::ShowIssuerResponse> ShowIssuer() = 0;
 };

@@ -1,6 +1,7 @@
 #include "cli/doctor_tpm.h"
 
 #include <algorithm>
+#include <array>
 #include <future>
 #include <memory>
 #include <thread>
@@ -12,9 +13,9 @@ namespace {
 
 constexpr crypto::HashAlg kBank = crypto::HashAlg::kSha256;
 constexpr tpm::PcrMask kRegisters = 0x00ff00;
-// Registers that may be proposed: the operating system's, which nothing resets within a boot.
-constexpr uint8_t kFirstProposed = 12;
-constexpr uint8_t kLastProposed = 15;
+// Registers that may be proposed: the operating system's, which nothing resets within a boot; first
+// the one that an issuer allows by default. 14 it takes for one that does not change.
+constexpr std::array<uint8_t, 3> kProposed = {13, 12, 15};
 
 bool HasBank(const tpm::TpmProperties& properties) {
   return std::ranges::count(properties.banks, kBank) != 0;
@@ -47,11 +48,15 @@ bool IsInitial(const tpm::PcrBank& registers, uint8_t pcr) {
 }
 
 std::string ProposeRegister(const tpm::PcrBank& registers) {
-  for (uint8_t pcr = kFirstProposed; pcr <= kLastProposed; ++pcr) {
+  for (const uint8_t pcr : kProposed) {
     if (!IsInitial(registers, pcr)) continue;
-    return fmt::format("PCR {0} is free: set tpm.ledger_pcr = \"{0}\" and reboot the host.", pcr);
+    return fmt::format(
+        "PCR {0} is free: set tpm.ledger_pcr = \"{0}\" and reboot the host; the issuer has to "
+        "allow "
+        "it in appraisal.ledger_registers.",
+        pcr);
   }
-  return "No register from 12 to 15 is free: set tpm.ledger_pcr = \"none\" here and "
+  return "None of PCR 12, 13 and 15 is free: set tpm.ledger_pcr = \"none\" here and "
          "appraisal.require_claim = false on the issuer, or find out what extends them.";
 }
 

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/hex.h"
 #include "cli/commands.h"
 #include "cli/node_view.h"
 #include "cli/session.h"
@@ -20,12 +21,14 @@ namespace {
 namespace api = lodekey::admin::v1;
 
 constexpr uint32_t kPage = 200;
+constexpr size_t kMaxAkName = 66;  // nameAlg and SHA-512
 
 struct NodeArguments {
   std::string node = {};
   std::vector<std::string> labels = {};
   std::string standing = {};
   std::string pcrs = {};
+  std::string ak = {};
   bool replace = false;
 };
 
@@ -98,11 +101,6 @@ Result<ExitCode> ReportChange(Session& session, const Result<api::ChangeResponse
   }
   session.Print(fmt::format("Node {} {}\n", ShortNodeId(response->node().id()),
                             response->changed() ? done : already));
-  std::vector<Row> rows;
-  for (const api::PcrValue& value : response->approved()) {
-    rows.push_back({std::to_string(value.pcr()), value.bank(), ToHex(AsBytes(value.value()))});
-  }
-  if (!rows.empty()) session.Print("\n" + FormatTable({"PCR", "BANK", "APPROVED VALUE"}, rows));
   return session.Changed(response->changed());
 }
 
@@ -123,26 +121,90 @@ Result<ExitCode> Remove(Session& session, const NodeArguments& arguments) {
                       "was removed already; nothing changed.");
 }
 
-Result<ExitCode> ApprovePcrs(Session& session, const NodeArguments& arguments) {
+// The values to approve, of those that `node` shows: the registers of `mask`, or, where it is
+// empty, those that the issuer proposes.
+Result<api::ApprovePcrsRequest> ValuesToApprove(const api::Node& node, tpm::PcrMask mask) {
   api::ApprovePcrsRequest request;
-  request.set_node(arguments.node);
-  request.set_replace(arguments.replace);
-  if (!arguments.pcrs.empty()) {
-    const auto mask = tpm::ParsePcrMask(arguments.pcrs);
-    if (!mask) {
-      return FailUsage("--pcr: " + mask.error().text, "Give registers and ranges: 0-7,14");
-    }
-    request.set_mask(*mask);
+  request.set_node(node.id());
+  const tpm::PcrMask wanted = mask == 0 ? node.shared_pcrs() : mask;
+  tpm::PcrMask missing = wanted;
+  for (const api::PcrValue& value : node.pcrs()) {
+    if (value.pcr() >= tpm::kPcrCount || (wanted >> value.pcr() & 1) == 0) continue;
+    *request.add_values() = value;
+    missing &= ~(1U << value.pcr());
   }
-  return ReportChange(session, session.admin().ApprovePcrs(request),
+  if (wanted != 0 && missing == 0) return request;
+  return Fail(Code::kNotFound,
+              fmt::format("the node has shown no value for PCR {}",
+                          wanted == 0 ? "0-23" : tpm::FormatPcrMask(missing)),
+              {.name = "pcr-not-shown", .advice = "Let the node attest first: lodekey attest"});
+}
+
+std::string ToApproveText(const api::Node& node, const api::ApprovePcrsRequest& request) {
+  std::vector<Row> rows;
+  for (const api::PcrValue& value : request.values()) {
+    rows.push_back({std::to_string(value.pcr()), value.bank(), ToHex(AsBytes(value.value()))});
+  }
+  const std::string seen = FormatUnixMs(node.last_seen_unix_ms());
+  return fmt::format("Approving what node {} showed{}:\n\n{}\n", ShortNodeId(node.id()),
+                     seen.empty() ? "" : " at " + seen,
+                     FormatTable({"PCR", "BANK", "VALUE"}, rows));
+}
+
+Result<ExitCode> ApprovePcrs(Session& session, const NodeArguments& arguments) {
+  tpm::PcrMask mask = 0;
+  if (!arguments.pcrs.empty()) {
+    const auto parsed = tpm::ParsePcrMask(arguments.pcrs);
+    if (!parsed) {
+      return FailUsage("--pcr: " + parsed.error().text, "Give registers and ranges: 0-7,14");
+    }
+    mask = *parsed;
+  }
+  const auto node = session.admin().ShowNode(arguments.node);
+  if (!node) return std::unexpected(node.error());
+  auto request = ValuesToApprove(*node, mask);
+  if (!request) return std::unexpected(request.error());
+  request->set_replace(arguments.replace);
+  if (!session.json()) session.Print(ToApproveText(*node, *request));
+  return ReportChange(session, session.admin().ApprovePcrs(*request),
                       "set what its group accepts; on the host: lodekey attest",
                       "changed nothing: these values were approved already.");
 }
 
+// What --ak says, a TPM name in hex; without it the key that waits for approval, or that was
+// approved and has not enrolled yet.
+Result<std::string> AkToApprove(Session& session, const NodeArguments& arguments) {
+  if (!arguments.ak.empty()) {
+    const auto name = ParseHex(arguments.ak, kMaxAkName);
+    if (name && !name->empty()) return std::string(AsText(*name));
+    return FailUsage(
+        fmt::format("--ak {}: not the name of a key", platform::EscapeControl(arguments.ak)),
+        "Give it in hexadecimal, as 'lodekey explain --node' shows it.");
+  }
+  const auto node = session.admin().ShowNode(arguments.node);
+  if (!node) return std::unexpected(node.error());
+  const std::string& name =
+      node->pending_ak_name().empty() ? node->approved_ak_name() : node->pending_ak_name();
+  if (name.empty()) {
+    return Fail(Code::kNotFound, "no other attestation key waits for approval on this node",
+                {.name = "no-pending-ak",
+                 .advice = "Let the host try to enrol first; its refusal shows the key."});
+  }
+  if (!session.json()) {
+    session.Print(fmt::format("Approving the attestation key {}\n", ToHex(AsBytes(name))));
+  }
+  return name;
+}
+
 Result<ExitCode> ApproveAk(Session& session, const NodeArguments& arguments) {
-  return ReportChange(session, session.admin().ApproveAk(arguments.node),
+  auto name = AkToApprove(session, arguments);
+  if (!name) return std::unexpected(name.error());
+  api::ApproveAkRequest request;
+  request.set_node(arguments.node);
+  request.set_ak_name(*std::move(name));
+  return ReportChange(session, session.admin().ApproveAk(request),
                       "may enrol with its new attestation key; on the host: lodekey enroll",
-                      "had its attestation key approved already; nothing changed.");
+                      "had this attestation key approved already; nothing changed.");
 }
 
 using NodeVerb = Result<ExitCode> (*)(Session&, const NodeArguments&);
@@ -216,6 +278,9 @@ void AddNodeCommands(CLI::App& app, Session& session) {
       AddVerb(group, session, arguments, "approve-ak",
               "accept the new attestation key with which the node tried to enrol", ApproveAk);
   AddNodeArgument(ak, *arguments);
+  ak.add_option("--ak", arguments->ak,
+                "the name of this key and no other (default: the one that waits)")
+      ->type_name("HEX");
   AddChangeFlag(ak, session);
 }
 

@@ -122,6 +122,7 @@ std::string NodeText(const Node& node) {
       {"serial", Hex(node.serial())},
       {"attestation key", Hex(node.ak_name())},
       {"waits for approval", Hex(node.pending_ak_name())},
+      {"approved key", Hex(node.approved_ak_name())},
       {"TPM firmware", FirmwareText(node)},
       {"TPM resets", enrolled ? std::to_string(node.reset_count()) : ""},
       {"TPM restarts", enrolled ? std::to_string(node.restart_count()) : ""},
@@ -133,8 +134,8 @@ std::string NodeText(const Node& node) {
   if (!node.pending_ak_name().empty()) {
     text += fmt::format(
         "\nAnother attestation key waits for approval.\n  If the host was reinstalled or lost its "
-        "state: lodekey node approve-ak {}\n",
-        ShortNodeId(node.id()));
+        "state: lodekey node approve-ak {} --ak {}\n",
+        ShortNodeId(node.id()), Hex(node.pending_ak_name()));
   }
   return text;
 }
@@ -166,6 +167,7 @@ Json NodeJson(const Node& node) {
           {"serial", JsonHex(node.serial())},
           {"ak_name", JsonHex(node.ak_name())},
           {"pending_ak_name", JsonHex(node.pending_ak_name())},
+          {"approved_ak_name", JsonHex(node.approved_ak_name())},
           {"firmware_version", JsonText(FirmwareText(node))},
           {"reset_count", node.reset_count()},
           {"restart_count", node.restart_count()},

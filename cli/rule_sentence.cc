@@ -73,6 +73,9 @@ constexpr std::array kSentences = std::to_array<Sentence>({
     {"rebooted", "The host was rebooted: the identity of the earlier boot ended with it."},
     {"reset-count-decreased",
      "The TPM counts fewer resets ({seen}) than before ({expected}): it was cleared or replaced."},
+    {"reset-count-decreased-again",
+     "The TPM counts fewer resets ({seen}) than before, for the second time within a week; it must "
+     "be {expected}. Two machines may be taking turns with one identity."},
     {"clock-went-back",
      "The {subject} went back to {seen}; it must be {expected}. Two machines may be using one "
      "identity."},
@@ -93,7 +96,8 @@ constexpr std::array kSentences = std::to_array<Sentence>({
      "that signs ({expected})."},
     {"ledger-malformed", "The ledger is not one as lodekeyd writes it: {seen}."},
     {"ledger-register",
-     "The {subject} may not be the ledger: allowed are PCR {expected}, this is {seen}."},
+     "The {subject} is not where the ledger may be: allowed are PCR {expected}, the host has "
+     "{seen}."},
     {"ledger-mismatch",
      "The {subject} does not hold what the ledger says: by the ledger {expected}, in the TPM "
      "{seen}."},

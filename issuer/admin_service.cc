@@ -90,20 +90,21 @@ class Service final : public admin::AdminService::Service {
   grpc::Status ApprovePcrs(grpc::ServerContext* context, const admin::ApprovePcrsRequest* request,
                            admin::ChangeResponse* response) override {
     return Call(context, "ApprovePcrs", [&](const std::string& actor) -> Result<void> {
-      ASSIGN_OR_RETURN(
-          const ApprovedPcrs approved,
-          inventory_.ApprovePcrs(request->node(), request->mask(), request->replace(), actor),
-          "approve PCRs");
+      ASSIGN_OR_RETURN(const tpm::PcrBank seen, DecodePcrValues(request->values()), "approve PCRs");
+      ASSIGN_OR_RETURN(const ApprovedPcrs approved,
+                       inventory_.ApprovePcrs(request->node(), seen, request->replace(), actor),
+                       "approve PCRs");
       for (const ReferencePcr& reference : approved.approved)
         *response->add_approved() = EncodePcrValue(reference.bank, reference.pcr, reference.value);
       return Report({.changed = approved.changed, .record = approved.record}, *response);
     });
   }
 
-  grpc::Status ApproveAk(grpc::ServerContext* context, const admin::NodeRequest* request,
+  grpc::Status ApproveAk(grpc::ServerContext* context, const admin::ApproveAkRequest* request,
                          admin::ChangeResponse* response) override {
     return Call(context, "ApproveAk", [&](const std::string& actor) -> Result<void> {
-      ASSIGN_OR_RETURN(const ChangedNode changed, inventory_.ApproveAk(request->node(), actor),
+      ASSIGN_OR_RETURN(const ChangedNode changed,
+                       inventory_.ApproveAk(request->node(), AsBytes(request->ak_name()), actor),
                        "approve an attestation key");
       return Report(changed, *response);
     });

@@ -9,6 +9,7 @@
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
 #include "issuer/peer_node.h"
+#include "issuer/quarantine.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -92,6 +93,7 @@ class Attesting {
   PeerNode peer_;
   std::optional<attest::Verdict> verdict_;
   std::optional<Grant> grant_;
+  std::string quarantine_;  // why; empty: it is not
   std::vector<std::string> audit_;
   std::optional<Bytes> boot_log_;
   uint64_t ima_offset_ = 0;
@@ -140,6 +142,8 @@ Result<void> Attesting::Judge(IssuedNonce& nonce, const node::AttestRequest& req
   record().last_seen = record().updated = now;
   audit_.push_back(VerdictRecord(decision.allowed() ? "node.attested" : "node.refused", record().id,
                                  *verdict_, record().standing, now));
+  quarantine_ = QuarantineReason(*verdict_);
+  if (!quarantine_.empty()) audit_.push_back(QuarantineRecord(record().id, quarantine_, now));
   if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), now));
   OfferNonce(now);
   const auto kept = std::ranges::find(record().nonces, used, &IssuedNonce::value);
@@ -162,12 +166,8 @@ Result<void> Attesting::JudgeReuse(const IssuedNonce& nonce, const node::AttestR
   }
   record().standing = Standing::kQuarantined;
   record().updated = now;
-  audit_.push_back(OperatorRecord(
-      {.event = "node.quarantined",
-       .actor = "issuer",
-       .node = record().id,
-       .detail = "nonce-reused: a second valid quote over one nonce: a clone is possible"},
-      now));
+  quarantine_ = "nonce-reused: a second valid quote over one nonce: a clone is possible";
+  audit_.push_back(QuarantineRecord(record().id, quarantine_, now));
   return {};
 }
 
@@ -233,6 +233,7 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
         reply([&]() -> Result<node::AttestResponse> {
           ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head),
                            "record the attestation");
+          if (!self->quarantine_.empty()) AlarmQuarantine(self->record().id, self->quarantine_);
           *self->response_.mutable_audit_head() = HeadOf(committed);
           if (self->record().standing == Standing::kQuarantined && !self->verdict_) {
             return Fail(Code::kDenied, "the node is quarantined",

@@ -26,6 +26,21 @@ Result<void> CheckMask(std::string_view text) {
   return {};
 }
 
+// What cannot hold a claim whatever the rest of the configuration says: firmware and boot loader
+// extend 0-9, IMA extends 10, and 16-23 can be reset within a boot (PC Client Platform TPM Profile,
+// PCR attributes).
+constexpr tpm::PcrMask kNeverLedger = 0xff07ff;
+
+Result<void> CheckLedgerMask(std::string_view text) {
+  ASSIGN_OR_RETURN(const tpm::PcrMask mask, tpm::ParsePcrMask(text),
+                   "must be PCR numbers such as 13");
+  if ((mask & kNeverLedger) == 0) return {};
+  return Fail(Code::kInvalidArgument,
+              fmt::format("must be registers from 11 to 15, not PCR {}: 0-9 hold the boot, 10 is "
+                          "IMA's, 16-23 can be reset within a boot",
+                          tpm::FormatPcrMask(mask & kNeverLedger)));
+}
+
 std::vector<Option> GeneralOptions() {
   return {
       {.key = "trust_domain",
@@ -80,9 +95,9 @@ std::vector<Option> AppraisalOptions() {
        .doc = "registers that do not change within a boot",
        .check = CheckMask},
       {.key = "appraisal.ledger_registers",
-       .fallback = "12-15",
-       .doc = "registers that may hold an agent's ledger",
-       .check = CheckMask},
+       .fallback = "13",
+       .doc = "registers that may hold an agent's ledger, of 11 to 15",
+       .check = CheckLedgerMask},
       {.key = "appraisal.require_references",
        .kind = OptionKind::kFlag,
        .fallback = "false",
@@ -176,6 +191,19 @@ attest::AppraisalPolicy ReadAppraisal(const platform::Config& config) {
           .ledger_registers = Mask(config, "appraisal.ledger_registers")};
 }
 
+// A register that may not change within a boot cannot hold what is recorded in it.
+Result<void> CheckLedgerIsNotStatic(const platform::Config& config) {
+  const tpm::PcrMask both =
+      Mask(config, "appraisal.ledger_registers") & Mask(config, "appraisal.static_pcrs");
+  if (both == 0) return {};
+  return Fail(Code::kInvalidArgument,
+              fmt::format("PCR {} cannot be in 'appraisal.ledger_registers' ({}) and "
+                          "in 'appraisal.static_pcrs' ({})",
+                          tpm::FormatPcrMask(both), config.Origin("appraisal.ledger_registers"),
+                          config.Origin("appraisal.static_pcrs")),
+              {.name = "config-invalid"});
+}
+
 bool IsCertificateFile(const std::filesystem::directory_entry& entry) {
   const auto extension = entry.path().extension();
   return entry.is_regular_file() && (extension == ".pem" || extension == ".crt");
@@ -203,6 +231,7 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
                             .environment_prefix = std::string(kEnvironmentPrefix),
                             .command_line = command_line}),
       "issuer configuration");
+  RETURN_IF_ERROR(CheckLedgerIsNotStatic(raw), "issuer configuration");
   IssuerConfig config;
   config.trust_domain = raw.Text("trust_domain");
   ASSIGN_OR_RETURN(config.listen,

@@ -7,6 +7,7 @@
 #include "issuer/audit_record.h"
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
+#include "issuer/quarantine.h"
 #include "tpm/make_credential.h"
 
 namespace lodekey::issuer {
@@ -104,14 +105,18 @@ Result<attest::Subject> SubjectOf(const Context& context, const Challenge& chall
                          .node_key = std::move(node_key)};
 }
 
-Result<std::optional<attest::EarlierEnrolment>> EarlierOf(const NodeRecord& record) {
+Result<std::optional<attest::EarlierEnrolment>> EarlierOf(const NodeRecord& record, Time now) {
   if (!record.enrolment) return std::optional<attest::EarlierEnrolment>();
   ASSIGN_OR_RETURN(const tpm::PublicArea ak, tpm::PublicArea::Parse(record.enrolment->ak_public),
                    "earlier enrolment");
-  return attest::EarlierEnrolment{.ak_name = ak.name(),
-                                  .clock = record.enrolment->clock,
-                                  .firmware_version = record.enrolment->firmware_version,
-                                  .static_pcrs = record.enrolment->static_pcrs};
+  attest::EarlierEnrolment earlier{.ak_name = ak.name(),
+                                   .clock = record.enrolment->clock,
+                                   .firmware_version = record.enrolment->firmware_version,
+                                   .static_pcrs = record.enrolment->static_pcrs,
+                                   .ledger_pcr = record.enrolment->ledger_pcr,
+                                   .ledger = record.enrolment->ledger};
+  if (record.reset_count_decreased) earlier.since_decrease = now - *record.reset_count_decreased;
+  return earlier;
 }
 
 // An enrolment that continues the boot keeps the static PCRs of its first evidence.
@@ -144,6 +149,7 @@ class Finishing {
   std::optional<attest::EarlierEnrolment> earlier_;
   std::optional<attest::Verdict> verdict_;
   std::optional<Grant> grant_;
+  std::string quarantine_;  // why; empty: it is not
   std::vector<std::string> audit_;
   std::optional<Bytes> boot_log_;
   Bytes ima_chunk_;
@@ -158,7 +164,7 @@ Result<void> Finishing::Judge(const node::FinishEnrolmentRequest& request, Time 
   ASSIGN_OR_RETURN(const attest::References references,
                    LoadReferences(context_.store, subject_.group, context_.config.appraisal.bank),
                    "references");
-  ASSIGN_OR_RETURN(earlier_, EarlierOf(record_), "node record");
+  ASSIGN_OR_RETURN(earlier_, EarlierOf(record_, now), "node record");
   verdict_ =
       attest::AppraiseEnrolment(subject_,
                                 {.nonce = challenge_.nonce,
@@ -203,6 +209,8 @@ Result<void> Finishing::Enrol(const attest::Evidence& evidence, Time now) {
                 .ima_bytes = evidence.ima_offset == 0 ? evidence.ima_chunk.size() : 0,
                 .serial = grant_->record().serial,
                 .not_after = grant_->record().not_after};
+  if (earlier_ && proved.clock.reset_count < earlier_->clock.reset_count)
+    record_.reset_count_decreased = now;
   record_.nonces.clear();
   record_.approved_ak.clear();
   record_.pending_ak.reset();
@@ -225,6 +233,8 @@ void Finishing::Remember(const attest::Evidence& evidence, Time now) {
   if (verdict_->accepted()) boot_log_ = evidence.boot_log;
   audit_.push_back(VerdictRecord(verdict_->accepted() ? "node.enrolled" : "node.enrolment-refused",
                                  record_.id, *verdict_, record_.standing, now));
+  quarantine_ = QuarantineReason(*verdict_);
+  if (!quarantine_.empty()) audit_.push_back(QuarantineRecord(record_.id, quarantine_, now));
   if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), now));
 }
 
@@ -253,6 +263,7 @@ void Finishing::Commit(Reply<node::FinishEnrolmentResponse> reply) && {
                                        reply = std::move(reply)](Result<crypto::ChainHead> head) {
     reply([&]() -> Result<node::FinishEnrolmentResponse> {
       ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head), "record the enrolment");
+      if (!self->quarantine_.empty()) AlarmQuarantine(self->record_.id, self->quarantine_);
       *self->response_.mutable_audit_head() = HeadOf(committed);
       self->response_.set_time_unix_ms(self->context_.now().time_since_epoch().count());
       if (!self->grant_) return self->response_;

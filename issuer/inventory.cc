@@ -66,11 +66,36 @@ tpm::PcrMask LedgerMask(const NodeRecord& record, tpm::PcrMask allowed) {
   return stated.value_or(0) | (enrolled < tpm::kPcrCount ? 1U << enrolled : 0);
 }
 
-tpm::PcrMask ApprovableMask(const NodeRecord& record, tpm::PcrMask asked,
-                            tpm::PcrMask ledger_registers) {
-  if (asked != 0) return asked;
-  constexpr tpm::PcrMask kIma = 1U << 10;
-  return record.last_pcrs.mask() & ~kIma & ~LedgerMask(record, ledger_registers);
+// What the operator saw is compared before anything is approved: evidence that arrived between the
+// look and the approval is looked at first.
+Result<void> CheckSeen(const NodeRecord& record, const tpm::PcrBank& seen) {
+  if (seen.values.empty()) {
+    return Fail(
+        Code::kInvalidArgument, "the approval names no PCR value",
+        {.name = "values-missing",
+         .advice = "Look at the node and approve what it shows: lodekey node show " + record.id});
+  }
+  tpm::PcrMask changed = 0;
+  for (const auto& [pcr, value] : seen.values) {
+    const auto now = record.last_pcrs.values.find(pcr);
+    const bool same = record.last_pcrs.alg == seen.alg && now != record.last_pcrs.values.end() &&
+                      now->second == value;
+    if (!same) changed |= 1U << pcr;
+  }
+  if (changed == 0) return {};
+  return Fail(
+      Code::kConflict,
+      fmt::format("new evidence of the node has other values in PCR {} than the ones to be "
+                  "approved; nothing is changed",
+                  tpm::FormatPcrMask(changed)),
+      {.name = "evidence-changed",
+       .advice = "Look at it again, then approve what it shows: lodekey node show " + record.id});
+}
+
+bool EnrolledWith(const NodeRecord& record, ByteView ak_name) {
+  if (!record.enrolment) return false;
+  const auto ak = tpm::PublicArea::Parse(record.enrolment->ak_public);
+  return ak && Equal(ak->name(), ak_name);
 }
 
 bool SameValue(const ReferencePcr& a, const ReferencePcr& b) {
@@ -95,19 +120,19 @@ std::vector<ReferencePcr> Others(const std::vector<ReferencePcr>& known,
   return others;
 }
 
-std::vector<ReferencePcr> ValuesOf(const NodeRecord& record, tpm::PcrMask mask, Time now,
-                                   const std::string& actor) {
-  std::vector<ReferencePcr> values;
-  for (const auto& [pcr, value] : record.last_pcrs.values) {
-    if ((mask >> pcr & 1) == 0) continue;
-    values.push_back({.group = record.Group(),
-                      .bank = record.last_pcrs.alg,
-                      .pcr = pcr,
-                      .value = value,
-                      .approved = now,
-                      .approved_by = actor});
+std::vector<ReferencePcr> ReferencesOf(const NodeRecord& record, const tpm::PcrBank& seen, Time now,
+                                       const std::string& actor) {
+  std::vector<ReferencePcr> references;
+  references.reserve(seen.values.size());
+  for (const auto& [pcr, value] : seen.values) {
+    references.push_back({.group = record.Group(),
+                          .bank = seen.alg,
+                          .pcr = pcr,
+                          .value = value,
+                          .approved = now,
+                          .approved_by = actor});
   }
-  return values;
+  return references;
 }
 
 // The operator accepts this boot as it now is. Returns whether that is news.
@@ -120,6 +145,21 @@ bool AcceptBoot(NodeRecord& record, const std::vector<ReferencePcr>& approved) {
     value = reference.value;
   }
   return changed;
+}
+
+std::unexpected<Error> NotPending(const NodeRecord& record) {
+  if (!record.pending_ak) {
+    return Fail(Code::kNotFound, "no other attestation key waits for approval on this node",
+                {.name = "no-pending-ak",
+                 .advice = "Let the host try to enrol first; its refusal shows the key."});
+  }
+  return Fail(
+      Code::kConflict,
+      fmt::format("another attestation key waits for approval by now, {}; nothing is changed",
+                  ToHex(record.pending_ak->ak_name)),
+      {.name = "ak-changed",
+       .advice = "Look again, and find out which agent on the host made it: lodekey node show " +
+                 record.id});
 }
 
 }  // namespace
@@ -173,6 +213,7 @@ Result<ChangedNode> Inventory::Allow(const std::string& ek_hash,
     // As before its first enrolment: what the barred boot established binds nothing.
     record.standing = Standing::kAllowed;
     record.enrolment.reset();
+    record.reset_count_decreased.reset();
     record.nonces.clear();
   }
   if (!labels.empty()) record.labels = labels;
@@ -215,20 +256,18 @@ Result<bool> Inventory::AreSettled(const std::string& group,
   return all_known && (!replace || Others(known, approved).empty());
 }
 
-Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, tpm::PcrMask asked,
+tpm::PcrMask Inventory::SharedPcrs(const NodeRecord& record) const {
+  constexpr tpm::PcrMask kIma = 1U << 10;
+  return record.last_pcrs.mask() & ~kIma &
+         ~LedgerMask(record, context_.config.appraisal.ledger_registers);
+}
+
+Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, const tpm::PcrBank& seen,
                                             bool replace, const std::string& actor) const {
   ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve PCRs");
-  const tpm::PcrMask mask =
-      ApprovableMask(record, asked, context_.config.appraisal.ledger_registers);
-  const tpm::PcrMask missing = mask & ~record.last_pcrs.mask();
-  if (mask == 0 || missing != 0) {
-    return Fail(Code::kNotFound,
-                fmt::format("the node has shown no value for PCR {}",
-                            mask == 0 ? "0-23" : tpm::FormatPcrMask(missing)),
-                {.name = "pcr-not-shown", .advice = "Let the node attest first: lodekey attest"});
-  }
+  RETURN_IF_ERROR(CheckSeen(record, seen), "approve PCRs");
   const Time now = context_.now();
-  std::vector<ReferencePcr> approved = ValuesOf(record, mask, now, actor);
+  std::vector<ReferencePcr> approved = ReferencesOf(record, seen, now, actor);
   ASSIGN_OR_RETURN(const bool settled, AreSettled(record.Group(), approved, replace),
                    "approve PCRs");
   if (!AcceptBoot(record, approved) && settled) {
@@ -240,9 +279,8 @@ Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, tpm::PcrMas
       {.event = "pcrs.approved",
        .actor = actor,
        .node = record.id,
-       .detail =
-           fmt::format("group {}: {}:{}{}", record.Group(), crypto::HashName(record.last_pcrs.alg),
-                       tpm::FormatPcrMask(mask), replace ? ", replacing" : "")},
+       .detail = fmt::format("group {}: {}:{}{}", record.Group(), crypto::HashName(seen.alg),
+                             tpm::FormatPcrMask(seen.mask()), replace ? ", replacing" : "")},
       now);
   RETURN_IF_ERROR(context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
     ASSIGN_OR_RETURN(const auto present, transaction.ListReferences(record.Group()), "references");
@@ -261,14 +299,13 @@ Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, tpm::PcrMas
       .changed = true, .record = std::move(record), .approved = std::move(approved)};
 }
 
-Result<ChangedNode> Inventory::ApproveAk(const std::string& name, const std::string& actor) const {
+Result<ChangedNode> Inventory::ApproveAk(const std::string& name, ByteView seen,
+                                         const std::string& actor) const {
   ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve the attestation key");
-  if (!record.pending_ak) {
-    if (!record.approved_ak.empty())
+  if (!record.pending_ak || !Equal(record.pending_ak->ak_name, seen)) {
+    if (!seen.empty() && (Equal(record.approved_ak, seen) || EnrolledWith(record, seen)))
       return ChangedNode{.changed = false, .record = std::move(record)};
-    return Fail(Code::kNotFound, "no other attestation key waits for approval on this node",
-                {.name = "no-pending-ak",
-                 .advice = "Let the host try to enrol first; its refusal shows the key."});
+    return NotPending(record);
   }
   const Time now = context_.now();
   record.approved_ak = record.pending_ak->ak_name;

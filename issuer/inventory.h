@@ -41,15 +41,22 @@ class Inventory {
   // Withdraws the node's identity and revokes every EK recorded for it.
   Result<ChangedNode> Remove(const std::string& name, const std::string& actor) const;
 
-  // Accepts, for the node's group, the values that the node's last judged evidence proved. `mask`
-  // 0: every quoted register except 10 (IMA) and the ledger's. With `replace` other values for
-  // these registers are forgotten. kNotFound
-  // ("pcr-not-shown").
-  Result<ApprovedPcrs> ApprovePcrs(const std::string& name, tpm::PcrMask mask, bool replace,
+  // The registers of the node's last judged evidence whose values its group can share: all but 10
+  // (IMA) and the ledger's, whose values are this host's alone.
+  tpm::PcrMask SharedPcrs(const NodeRecord& record) const;
+
+  // Accepts `seen` for the node's group: values of the node's last judged evidence as the operator
+  // saw them. With `replace` other values for these registers are forgotten. kConflict
+  // ("evidence-changed") when the last evidence proved others by now; kInvalidArgument
+  // ("values-missing") when `seen` is empty.
+  Result<ApprovedPcrs> ApprovePcrs(const std::string& name, const tpm::PcrBank& seen, bool replace,
                                    const std::string& actor) const;
 
-  // Lets the attestation key that was refused take its place at the next enrolment.
-  Result<ChangedNode> ApproveAk(const std::string& name, const std::string& actor) const;
+  // Lets the attestation key that was refused take its place at the next enrolment; `seen` is its
+  // name as the operator saw it. kConflict ("ak-changed") when another one waits by now; kNotFound
+  // ("no-pending-ak") when none does.
+  Result<ChangedNode> ApproveAk(const std::string& name, ByteView seen,
+                                const std::string& actor) const;
 
  private:
   // Whether approving these values would leave the group's references as they are.

@@ -132,13 +132,14 @@ bool IsStorableTime(Time time) {
 
 Result<void> CheckNodeRecord(const NodeRecord& record) {
   if (record.enrolment) RETURN_IF_ERROR(CheckEnrolment(*record.enrolment), "enrolment");
-  return FirstFailure({Require(IsKeyHash(record.id), "id", "is not 64 lower-case hex digits"),
-                       CheckLabels(record.labels), CheckEndorsementKeys(record),
-                       CheckNonces(record.nonces), CheckAttestationKeys(record),
-                       AtMost(record.last_verdict.size(), kMaxVerdict, "last_verdict"),
-                       CheckBank(record.last_pcrs, "last_pcrs"),
-                       CheckTime(record.created, "created"), CheckTime(record.updated, "updated"),
-                       CheckTime(record.last_seen, "last_seen")});
+  return FirstFailure(
+      {Require(IsKeyHash(record.id), "id", "is not 64 lower-case hex digits"),
+       CheckLabels(record.labels), CheckEndorsementKeys(record), CheckNonces(record.nonces),
+       CheckAttestationKeys(record),
+       AtMost(record.last_verdict.size(), kMaxVerdict, "last_verdict"),
+       CheckBank(record.last_pcrs, "last_pcrs"), CheckTime(record.created, "created"),
+       CheckTime(record.updated, "updated"), CheckTime(record.last_seen, "last_seen"),
+       CheckTime(record.reset_count_decreased.value_or(Time{}), "reset_count_decreased")});
 }
 
 }  // namespace lodekey::issuer

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "attest/codec.h"
+#include "issuer/inventory.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -23,6 +24,10 @@ void EncodeEnrolment(const Enrolment& enrolment, admin::Node& message) {
   message.set_ima_bytes(enrolment.ima_bytes);
 }
 
+std::unexpected<Error> Malformed(std::string text) {
+  return Fail(Code::kInvalidArgument, std::move(text), {.name = "values-malformed"});
+}
+
 }  // namespace
 
 admin::PcrValue EncodePcrValue(crypto::HashAlg bank, uint8_t pcr, ByteView value) {
@@ -31,6 +36,25 @@ admin::PcrValue EncodePcrValue(crypto::HashAlg bank, uint8_t pcr, ByteView value
   message.set_pcr(pcr);
   message.set_value(attest::ToField(value));
   return message;
+}
+
+Result<tpm::PcrBank> DecodePcrValues(
+    const google::protobuf::RepeatedPtrField<admin::PcrValue>& values) {
+  tpm::PcrBank bank;
+  if (values.empty()) return bank;
+  const auto alg = crypto::ParseHashName(values.at(0).bank());
+  if (!alg) return Malformed("the PCR values are of no known bank");
+  bank.alg = *alg;
+  for (const admin::PcrValue& value : values) {
+    if (value.bank() != values.at(0).bank()) return Malformed("the PCR values are of two banks");
+    if (value.pcr() >= tpm::kPcrCount) return Malformed(fmt::format("no register {}", value.pcr()));
+    if (value.value().size() != crypto::DigestSize(bank.alg))
+      return Malformed(fmt::format("the value of PCR {} has a wrong size", value.pcr()));
+    const auto pcr = static_cast<uint8_t>(value.pcr());
+    if (!bank.values.emplace(pcr, attest::FromField(value.value())).second)
+      return Malformed(fmt::format("PCR {} stands twice", pcr));
+  }
+  return bank;
 }
 
 Result<admin::Node> EncodeNode(Context& context, const NodeRecord& record) {
@@ -45,6 +69,8 @@ Result<admin::Node> EncodeNode(Context& context, const NodeRecord& record) {
   message.set_last_seen_unix_ms(record.last_seen.time_since_epoch().count());
   if (record.enrolment) EncodeEnrolment(*record.enrolment, message);
   if (record.pending_ak) message.set_pending_ak_name(attest::ToField(record.pending_ak->ak_name));
+  message.set_approved_ak_name(attest::ToField(record.approved_ak));
+  message.set_shared_pcrs(Inventory(context).SharedPcrs(record));
   for (const auto& [pcr, value] : record.last_pcrs.values)
     *message.add_pcrs() = EncodePcrValue(record.last_pcrs.alg, pcr, value);
   if (!record.last_verdict.empty() &&

@@ -164,6 +164,8 @@ std::string EncodeNodeState(const NodeRecord& record) {
   state.set_last_verdict(record.last_verdict);
   EncodeBank(record.last_pcrs, *state.mutable_last_pcrs());
   state.set_last_seen_ms(Milliseconds(record.last_seen));
+  if (record.reset_count_decreased)
+    state.set_reset_count_decreased_ms(Milliseconds(*record.reset_count_decreased));
   return state.SerializeAsString();
 }
 
@@ -191,6 +193,8 @@ Result<NodeRecord> DecodeNodeState(NodeId id, uint64_t revision, Standing standi
   record.last_verdict = in.last_verdict();
   ASSIGN_OR_RETURN(record.last_pcrs, DecodeBank(in.last_pcrs()), "read the last PCR values");
   record.last_seen = AtMilliseconds(in.last_seen_ms());
+  if (in.has_reset_count_decreased_ms())
+    record.reset_count_decreased = AtMilliseconds(in.reset_count_decreased_ms());
   RETURN_IF_ERROR(CheckNodeRecord(record), "read a node's state");
   return record;
 }

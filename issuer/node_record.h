@@ -86,6 +86,8 @@ struct NodeRecord {
   std::string last_verdict = {};  // JSON of the last verdict, accepted or refused
   tpm::PcrBank last_pcrs = {};    // as presented (and proved) by the last judged evidence
   Time last_seen = {};
+  // When an enrolment was accepted whose resetCount was lower than the one before it.
+  std::optional<Time> reset_count_decreased = {};
 
   std::string Group() const;  // labels["group"], else "default"
   bool operator==(const NodeRecord&) const = default;

@@ -12,8 +12,8 @@ namespace {
 
 // Registers 0 to 7 are the firmware's, 16 and 23 can be reset by software, 17 to 22 belong to
 // dynamic launch (TCG PC Client Platform TPM Profile, "PCR attributes"). 8 to 15 are left to the
-// operating system and cannot be reset within a boot.
-constexpr uint32_t kFirstLedgerPcr = 8;
+// operating system and cannot be reset within a boot; GRUB takes 8 and 9 of them, IMA 10.
+constexpr uint32_t kFirstLedgerPcr = 11;
 constexpr uint32_t kLastLedgerPcr = 15;
 
 Result<std::optional<uint32_t>> ParseLedgerPcr(std::string_view text) {
@@ -83,7 +83,7 @@ const ConfigSchema& AgentConfigSchema() {
        .check = CheckNotEmpty},
       {.key = "tpm.ledger_pcr",
        .fallback = "13",
-       .doc = "register of the ledger, 8 to 15, that nothing else on this host extends; or none",
+       .doc = "register of the ledger, 11 to 15, that nothing else on this host extends; or none",
        .check = CheckLedgerPcr},
       {.key = "evidence.boot_log",
        .kind = OptionKind::kPath,

@@ -30,7 +30,7 @@ struct AgentConfig {
   std::string group = {};  // may use the socket; empty: root and the agent's own user alone
 
   std::string tcti = {};
-  std::optional<uint32_t> ledger_pcr = {};  // 8 to 15; nullopt: no register is free
+  std::optional<uint32_t> ledger_pcr = {};  // 11 to 15; nullopt: no register is free
 
   std::string boot_log = {};
   std::string ima_log = {};

@@ -105,7 +105,7 @@ TEST(Facts, StateWhatTheHostRecordedAndPeopleDeclared) {
   const Verdict verdict = scene.Enrol();
   EXPECT_EQ(FactNamed(verdict, "boot-log"), "sha256:" + ToHex(scene.message.boot_log_digest));
   EXPECT_EQ(GradeOf(verdict, "boot-log"), Grade::kRecorded);
-  EXPECT_EQ(FactNamed(verdict, "ledger-register"), "12");
+  EXPECT_EQ(FactNamed(verdict, "ledger-register"), "13");
   EXPECT_EQ(GradeOf(verdict, "ledger-register"), Grade::kRecorded);
   EXPECT_EQ(FactNamed(verdict, "reference-values"), "2 registers of group 'edge'");
   EXPECT_EQ(GradeOf(verdict, "reference-values"), Grade::kDeclared);

@@ -9,265 +9,325 @@ namespace lodekey::attest {
 namespace {
 
 using crypto::HashAlg;
+using test::Chip;
 using test::Codes;
+using test::EarlierEnrolmentOf;
 using test::kLedgerPcr;
 using test::OnlyFailure;
 using test::OtherChip;
 using test::Scene;
 
-std::vector<std::string> None() { return {}; }
+constexpr uint8_t kOtherPcr = 12;
 
-// A record behind the claim.
-void Append(Scene& scene) {
-  LedgerRecord record = scene.ledger.front();
-  record.number = scene.ledger.size();
-  scene.ledger.push_back(record);
-  scene.RecordLedger();
+// "accepted", or the outcome and the rules that failed: "refused ledger-mismatch".
+std::string Said(const Verdict& verdict) {
+  std::string text(OutcomeName(verdict.outcome()));
+  for (const FailedRule& rule : verdict.failed()) {
+    EXPECT_FALSE(rule.accept.empty()) << rule.code;
+    text += " " + rule.code;
+  }
+  return text;
 }
 
-void ClaimFor(Scene& scene, const tpm::Name& ak_name) {
-  scene.ledger.front().claim.ak_name = ak_name;
-  scene.ledger.front().digests = ClaimDigests(ak_name, {HashAlg::kSha256});
-  scene.RecordLedger();
-}
+// One host, whose ledger a test changes.
+class LedgerRulesTest : public testing::Test {
+ protected:
+  std::string Enrols() const { return Said(scene.Enrol()); }
+  std::string Attests() const { return Said(scene.Attest()); }
+  // Both stages judge a ledger by the same rules.
+  void ExpectBoth(const std::string& answer) const {
+    EXPECT_EQ(Enrols(), answer);
+    EXPECT_EQ(Attests(), answer);
+  }
 
-// Something extended the register before the agent looked.
-void Touch(Scene& scene) {
-  scene.ledger.front().claim.first_look = EncodeFirstLook({{HashAlg::kSha256, Bytes(32, 9)}});
-  scene.RecordLedger();
-}
+  LedgerRecord& claim() { return scene.ledger.front(); }
+  // The message carries the ledger; the register holds what it held.
+  void Send() { scene.message.ledger = EncodeLedger(scene.ledger); }
+  // The issuer accepted before what the message carries.
+  void Remember() { scene.state.ledger = *scene.message.ledger; }
+  void SendAsRemembered() {
+    Send();
+    Remember();
+  }
 
-void WithoutRegister(Scene& scene) {
-  scene.message.ledger_pcr = kNoLedger;
-  scene.message.ledger.reset();
-}
+  // A record behind the claim.
+  void Append() {
+    LedgerRecord record = claim();
+    record.number = scene.ledger.size();
+    scene.ledger.push_back(record);
+    scene.RecordLedger();
+  }
+  // Something extended the register before the agent looked.
+  void Touch() {
+    claim().claim.first_look = EncodeFirstLook({{HashAlg::kSha256, Bytes(32, 9)}});
+    scene.RecordLedger();
+  }
+  void ClaimForOther() {
+    const tpm::Name& other = OtherChip().ak().area.name();
+    claim().claim.ak_name = other;
+    claim().digests = ClaimDigests(other, {HashAlg::kSha256});
+    scene.RecordLedger();
+  }
+  // The same ledger, all of it, in another register.
+  void Move(uint8_t pcr) {
+    claim().pcr = pcr;
+    Send();
+    scene.message.ledger_pcr = pcr;
+    scene.SetRegister(pcr, scene.registers.values[kLedgerPcr]);
+  }
+  // The host sends no claim, and the issuer has seen none.
+  void GiveUpRegister() {
+    scene.message.ledger_pcr = kNoLedger;
+    scene.message.ledger.reset();
+  }
+  void WithoutRegister() {
+    GiveUpRegister();
+    scene.state.ledger_pcr = kNoLedger;
+    scene.state.ledger = {};
+  }
+  void Allow(uint8_t pcr) { scene.policy.ledger_registers |= 1U << pcr; }
+  void Suspend() { ++scene.clock.restart_count; }
 
-// Both stages judge a ledger by the same rules: the rule that failed, in each.
-void ExpectRefused(Scene scene, const std::string& code, Outcome outcome = Outcome::kNodeRefused) {
-  const Verdict enrolled = scene.Enrol();
-  EXPECT_EQ(Codes(enrolled), std::vector<std::string>{code});
-  EXPECT_EQ(enrolled.outcome(), outcome);
-  EXPECT_FALSE(enrolled.failed().front().accept.empty());
-  const Verdict attested = scene.Attest();
-  EXPECT_EQ(Codes(attested), std::vector<std::string>{code});
-  EXPECT_EQ(attested.outcome(), outcome);
-}
-
-TEST(Claim, IsRequired) {
   Scene scene;
-  WithoutRegister(scene);
-  EXPECT_EQ(Codes(scene.Enrol()), std::vector<std::string>{"claim-missing"});
-  scene.state.ledger_pcr = kNoLedger;
-  scene.state.ledger = {};
-  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"claim-missing"});
+};
+
+class ClaimRule : public LedgerRulesTest {};
+class LedgerRule : public LedgerRulesTest {};
+
+// --- The claim. ---
+
+TEST_F(ClaimRule, IsRequired) {
+  WithoutRegister();
+  ExpectBoth("refused claim-missing");
 }
 
-TEST(Claim, IsNotRequiredOfHostsWithoutARegisterWherePolicySaysSo) {
-  Scene scene;
+TEST_F(ClaimRule, IsNotRequiredOfHostsWithoutARegisterWherePolicySaysSo) {
   scene.policy.require_claim = false;
-  scene.state.ledger_pcr = kNoLedger;
-  scene.state.ledger = {};
-  WithoutRegister(scene);
-  EXPECT_EQ(Codes(scene.Enrol()), None());
-  EXPECT_EQ(Codes(scene.Attest()), None());
+  WithoutRegister();
+  ExpectBoth("accepted");
 }
 
-TEST(Claim, IsRequiredOfAHostThatNamesARegister) {
-  Scene scene;
+TEST_F(ClaimRule, IsRequiredOfAHostThatNamesARegister) {
   scene.policy.require_claim = false;
   scene.message.ledger.reset();
-  EXPECT_EQ(Codes(scene.Enrol()), std::vector<std::string>{"claim-missing"});
+  EXPECT_EQ(Enrols(), "refused claim-missing");
 }
 
-TEST(Claim, IsRefusedForAnotherAk) {
-  Scene scene;
-  ClaimFor(scene, OtherChip().ak().area.name());
+TEST_F(ClaimRule, IsRefusedForAnotherAk) {
+  ClaimForOther();
   const FailedRule rule = OnlyFailure(scene.Enrol());
-  EXPECT_EQ(rule.code, "claim-other-ak");
   EXPECT_EQ(rule.expected, ToHex(scene.subject.ak.name()));
   EXPECT_EQ(rule.seen, ToHex(OtherChip().ak().area.name()));
-  scene.state.ledger = *scene.message.ledger;
-  ExpectRefused(scene, "claim-other-ak");
+  ExpectBoth("refused claim-other-ak");
 }
 
-TEST(Claim, IsRefusedWhenItsDigestIsNotOfIt) {
-  Scene scene;
-  scene.ledger.front().digests = ClaimDigests(OtherChip().ak().area.name(), {HashAlg::kSha256});
+TEST_F(ClaimRule, IsRefusedWhenItsDigestIsNotOfIt) {
+  claim().digests = ClaimDigests(OtherChip().ak().area.name(), {HashAlg::kSha256});
   scene.RecordLedger();
-  scene.state.ledger = *scene.message.ledger;
-  ExpectRefused(scene, "ledger-mismatch");
+  Remember();
+  ExpectBoth("refused ledger-mismatch");
 }
 
-TEST(Claim, IsRefusedInATouchedRegister) {
-  Scene scene;
-  Touch(scene);
-  const Verdict verdict = scene.Enrol();
-  EXPECT_EQ(OnlyFailure(verdict).code, "ledger-touched");
-  EXPECT_EQ(verdict.outcome(), Outcome::kNodeRefused);
+TEST_F(ClaimRule, IsRefusedInATouchedRegister) {
+  Touch();
+  EXPECT_EQ(Enrols(), "refused ledger-touched");
 }
 
-TEST(Claim, IsAcceptedInATouchedRegisterWherePolicySaysSo) {
-  Scene scene;
-  Touch(scene);
+TEST_F(ClaimRule, IsAcceptedInATouchedRegisterWherePolicySaysSo) {
+  Touch();
+  Remember();
   scene.policy.accept_touched_ledger = true;
-  scene.state.ledger = *scene.message.ledger;
-  EXPECT_EQ(Codes(scene.Enrol()), None());
-  EXPECT_EQ(Codes(scene.Attest()), None());
+  ExpectBoth("accepted");
 }
 
-TEST(Ledger, IsRefusedWhenTheFirstLookIsNotWhatTheRegisterHeld) {
-  Scene scene;
-  scene.policy.accept_touched_ledger = true;
-  Touch(scene);
-  scene.ledger.front().claim.first_look = EncodeFirstLook({{HashAlg::kSha256, Bytes(32, 8)}});
-  scene.message.ledger = EncodeLedger(scene.ledger);
-  scene.state.ledger = *scene.message.ledger;
-  ExpectRefused(scene, "ledger-mismatch");
+// --- The register. ---
+
+TEST_F(LedgerRule, AllowsOneRegisterUnlessPolicySaysMore) {
+  EXPECT_EQ(AppraisalPolicy().ledger_registers, 1U << 13);
+  Move(kOtherPcr);
+  EXPECT_EQ(Enrols(), "refused ledger-register");
+  Allow(kOtherPcr);
+  EXPECT_EQ(Enrols(), "accepted");
 }
 
-TEST(Ledger, IsRefusedInARegisterThatPolicyDoesNotAllow) {
-  Scene scene;
-  scene.policy.ledger_registers = 1U << 13;
-  ExpectRefused(scene, "ledger-register");
+TEST_F(LedgerRule, IsRefusedInARegisterThatPolicyDoesNotAllow) {
+  scene.policy.ledger_registers = 1U << kOtherPcr;
+  ExpectBoth("refused ledger-register");
 }
 
-TEST(Ledger, IsRefusedWhenItsRecordsAreForAnotherRegister) {
-  Scene scene;
-  scene.ledger.front().pcr = 13;
-  scene.message.ledger = EncodeLedger(scene.ledger);
-  scene.state.ledger = *scene.message.ledger;
-  ExpectRefused(scene, "ledger-register");
+TEST_F(LedgerRule, IsRefusedWhenItsRecordsAreForAnotherRegister) {
+  claim().pcr = kOtherPcr;
+  SendAsRemembered();
+  ExpectBoth("refused ledger-register");
 }
 
-TEST(Ledger, IsRefusedInARegisterThatDoesNotExist) {
-  Scene scene;
+TEST_F(LedgerRule, IsRefusedInARegisterThatDoesNotExist) {
   scene.message.ledger_pcr = 24;
   scene.state.ledger_pcr = 24;
-  ExpectRefused(scene, "ledger-register");
+  ExpectBoth("refused ledger-register");
 }
 
-TEST(Ledger, IsRefusedWhenTheRegisterHoldsSomethingElse) {
-  Scene scene;
+TEST_F(LedgerRule, IsRefusedWhenTheRegisterHoldsSomethingElse) {
   scene.SetRegister(kLedgerPcr, Bytes(32, 0xee));
-  ExpectRefused(scene, "ledger-mismatch");
+  ExpectBoth("refused ledger-mismatch");
 }
 
-TEST(Ledger, IsRefusedWithoutTheQuotedBank) {
-  Scene scene;
-  scene.ledger.front().digests = ClaimDigests(scene.subject.ak.name(), {HashAlg::kSha1});
-  scene.message.ledger = EncodeLedger(scene.ledger);
-  scene.state.ledger = *scene.message.ledger;
-  ExpectRefused(scene, "ledger-mismatch");
+TEST_F(LedgerRule, IsRefusedWhenTheFirstLookIsNotWhatTheRegisterHeld) {
+  scene.policy.accept_touched_ledger = true;
+  Touch();
+  claim().claim.first_look = EncodeFirstLook({{HashAlg::kSha256, Bytes(32, 8)}});
+  SendAsRemembered();
+  ExpectBoth("refused ledger-mismatch");
 }
 
-TEST(Ledger, IsRefusedWhenItsRegisterIsNotQuoted) {
-  Scene scene;
+TEST_F(LedgerRule, IsRefusedWithoutTheQuotedBank) {
+  claim().digests = ClaimDigests(scene.subject.ak.name(), {HashAlg::kSha1});
+  SendAsRemembered();
+  ExpectBoth("refused ledger-mismatch");
+}
+
+TEST_F(LedgerRule, IsRefusedWhenItsRegisterIsNotQuoted) {
   scene.policy.required = 0x0fff;
-  scene.selection.front().mask = 0x0fff;
-  scene.message.pcrs->values.erase(12);
-  scene.message.pcrs->values.erase(13);
-  scene.message.pcrs->values.erase(14);
-  scene.message.pcrs->values.erase(15);
   scene.policy.static_pcrs = 0x03ff;
-  ExpectRefused(scene, "ledger-mismatch");
+  scene.selection.front().mask = 0x0fff;
+  for (const uint8_t pcr : Bytes{12, 13, 14, 15}) scene.message.pcrs->values.erase(pcr);
+  ExpectBoth("refused ledger-mismatch");
 }
 
-TEST(Ledger, IsNoEvidenceWhenItDoesNotParse) {
-  Scene scene;
+TEST_F(LedgerRule, IsNoEvidenceWhenItDoesNotParse) {
   scene.message.ledger->push_back(0);
-  ExpectRefused(scene, "ledger-malformed", Outcome::kMessageRefused);
+  ExpectBoth("message-refused ledger-malformed");
 }
 
-TEST(Ledger, MayGrow) {
-  Scene scene;
-  Append(scene);
-  EXPECT_EQ(Codes(scene.Attest()), None());
+// --- From one evidence to the next. ---
+
+TEST_F(LedgerRule, MayGrow) {
+  Append();
+  EXPECT_EQ(Attests(), "accepted");
 }
 
-TEST(Ledger, IsNotSentAgainWhenItDidNotGrow) {
-  Scene scene;
+TEST_F(LedgerRule, IsNotSentAgainWhenItDidNotGrow) {
   scene.message.ledger.reset();
-  EXPECT_EQ(Codes(scene.Attest()), None());
+  EXPECT_EQ(Attests(), "accepted");
 }
 
-TEST(Ledger, IsRefusedWhenARecordIsGone) {
-  Scene scene;
-  Append(scene);
-  scene.state.ledger = *scene.message.ledger;
+TEST_F(LedgerRule, IsRefusedWhenARecordIsGone) {
+  Append();
+  Remember();
   scene.ledger.pop_back();
   scene.RecordLedger();
-  const Verdict verdict = scene.Attest();
-  EXPECT_EQ(OnlyFailure(verdict).code, "ledger-rewritten");
-  EXPECT_EQ(verdict.outcome(), Outcome::kNodeRefused);
+  EXPECT_EQ(Attests(), "refused ledger-rewritten");
 }
 
-TEST(Ledger, IsRefusedWhenARecordIsAnother) {
-  Scene scene;
-  Append(scene);
-  scene.state.ledger = *scene.message.ledger;
+TEST_F(LedgerRule, IsRefusedWhenARecordIsAnother) {
+  Append();
+  Remember();
   scene.ledger.back().claim.first_look = EncodeFirstLook({{HashAlg::kSha256, Bytes(32, 1)}});
   scene.RecordLedger();
-  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-rewritten"});
+  EXPECT_EQ(Attests(), "refused ledger-rewritten");
 }
 
-TEST(Ledger, IsRefusedWhenALaterRecordIsNotWhatWasExtended) {
-  Scene scene;
-  Append(scene);
+TEST_F(LedgerRule, IsRefusedWhenALaterRecordIsNotWhatWasExtended) {
+  Append();
   scene.ledger.back().claim.ak_name = OtherChip().ak().area.name();
-  scene.message.ledger = EncodeLedger(scene.ledger);
-  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-mismatch"});
+  Send();
+  EXPECT_EQ(Attests(), "refused ledger-mismatch");
 }
 
-TEST(Ledger, IsJudgedAfreshWhenItIsAnother) {
-  Scene scene;
-  Touch(scene);
-  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-touched"});
+TEST_F(LedgerRule, IsJudgedAfreshWhenItIsAnother) {
+  Touch();
+  EXPECT_EQ(Attests(), "refused ledger-touched");
 }
 
-TEST(Ledger, IsRefusedWhenItMovesToAnotherRegister) {
-  Scene scene;
-  scene.ledger.front().pcr = 13;
-  scene.message.ledger = EncodeLedger(scene.ledger);
-  scene.message.ledger_pcr = 13;
-  scene.SetRegister(13, scene.registers.values[kLedgerPcr]);
-  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-rewritten"});
+TEST_F(LedgerRule, IsRefusedWhenItMovesToAnotherRegister) {
+  Allow(kOtherPcr);
+  Move(kOtherPcr);
+  EXPECT_EQ(Attests(), "refused ledger-rewritten");
 }
 
-TEST(Ledger, IsRefusedWhenTheHostGivesItsRegisterUp) {
-  Scene scene;
+TEST_F(LedgerRule, IsRefusedWhenTheHostGivesItsRegisterUp) {
   scene.policy.require_claim = false;
-  WithoutRegister(scene);
-  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-rewritten"});
+  GiveUpRegister();
+  EXPECT_EQ(Attests(), "refused ledger-rewritten");
 }
 
-TEST(Ledger, IsRefusedWhenTheRegisterWasExtendedAndNothingRecorded) {
-  Scene scene;
+TEST_F(LedgerRule, IsRefusedWhenTheRegisterWasExtendedAndNothingRecorded) {
   scene.SetRegister(kLedgerPcr, tpm::ExtendPcr(HashAlg::kSha256, scene.registers.values[kLedgerPcr],
                                                Bytes(32, 1)));
   scene.message.ledger.reset();
-  EXPECT_EQ(Codes(scene.Attest()), std::vector<std::string>{"ledger-mismatch"});
+  EXPECT_EQ(Attests(), "refused ledger-mismatch");
 }
 
-TEST(Ledger, ContinuesOverASuspend) {
-  Scene scene;
-  ++scene.clock.restart_count;
-  EXPECT_EQ(Codes(scene.Attest()), None());
-  Append(scene);
-  EXPECT_EQ(Codes(scene.Attest()), None());
+TEST_F(LedgerRule, ContinuesOverASuspend) {
+  Suspend();
+  EXPECT_EQ(Attests(), "accepted");
+  Append();
+  EXPECT_EQ(Attests(), "accepted");
 }
 
-TEST(Ledger, ThatStartsAnewAfterARestartEndsTheBoot) {
-  Scene scene;
-  Append(scene);
-  scene.state.ledger = *scene.message.ledger;
-  ++scene.clock.restart_count;
+TEST_F(LedgerRule, ThatStartsAnewAfterARestartEndsTheBoot) {
+  Append();
+  Remember();
+  Suspend();
   scene.ledger.pop_back();
   scene.RecordLedger();
   // What else differs after a restart is not held against the node.
   scene.SetRegister(4, Bytes(32, 0xee));
-  const Verdict verdict = scene.Attest();
-  EXPECT_EQ(OnlyFailure(verdict).code, "log-restarted");
-  EXPECT_EQ(verdict.outcome(), Outcome::kEnrolAgain);
+  EXPECT_EQ(Attests(), "enrol-again log-restarted");
+}
+
+// --- From one enrolment to the next. ---
+
+// A host that enrolled in this boot, and enrols again.
+class LedgerOfAnEnrolment : public LedgerRulesTest {
+ protected:
+  LedgerOfAnEnrolment() { scene.earlier = EarlierEnrolmentOf(scene); }
+
+  void Reboot() { scene.clock = {.clock = 1, .reset_count = 8, .safe = true}; }
+};
+
+TEST_F(LedgerOfAnEnrolment, StaysInTheRegisterOfTheBoot) {
+  EXPECT_EQ(Enrols(), "accepted");
+  Allow(kOtherPcr);
+  Move(kOtherPcr);
+  const FailedRule rule = OnlyFailure(scene.Enrol());
+  EXPECT_EQ(rule.expected, "13, which was claimed in this boot");
+  EXPECT_EQ(rule.seen, "PCR 12");
+  EXPECT_NE(rule.accept.find("tpm.ledger_pcr back to \"13\""), std::string::npos) << rule.accept;
+  EXPECT_EQ(Enrols(), "refused ledger-register");
+  Suspend();
+  EXPECT_EQ(Enrols(), "refused ledger-register");
+  scene.clock.reset_count = 0;  // TPM2_Clear leaves the registers as they are
+  EXPECT_EQ(Enrols(), "refused ledger-register");
+  Reboot();
+  EXPECT_EQ(Enrols(), "accepted");
+}
+
+TEST_F(LedgerOfAnEnrolment, IsNotGivenUpWithinTheBoot) {
+  scene.policy.require_claim = false;
+  GiveUpRegister();
+  EXPECT_EQ(Enrols(), "refused ledger-register");
+  EXPECT_EQ(OnlyFailure(scene.Enrol()).seen, "none");
+  Reboot();
+  EXPECT_EQ(Enrols(), "accepted");
+}
+
+TEST_F(LedgerOfAnEnrolment, MayBeTheFirstOfTheBoot) {
+  scene.earlier->ledger_pcr = kNoLedger;
+  scene.earlier->ledger = {};
+  EXPECT_EQ(Enrols(), "accepted");
+  // No claim was judged: another AK's is refused.
+  ClaimForOther();
+  EXPECT_EQ(Enrols(), "refused claim-other-ak");
+}
+
+TEST_F(LedgerOfAnEnrolment, KeepsWhatWasAcceptedAtItsFirstLook) {
+  Touch();
+  EXPECT_EQ(Enrols(), "refused ledger-touched");
+  scene.earlier->ledger = *scene.message.ledger;  // accepted while policy was another
+  EXPECT_EQ(Enrols(), "accepted");
+  Reboot();
+  EXPECT_EQ(Enrols(), "refused ledger-touched");
 }
 
 }  // namespace

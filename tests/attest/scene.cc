@@ -129,7 +129,9 @@ attest::EarlierEnrolment EarlierEnrolmentOf(const Scene& scene) {
   return {.ak_name = scene.subject.ak.name(),
           .clock = scene.state.clock,
           .firmware_version = scene.state.firmware_version,
-          .static_pcrs = scene.state.static_pcrs};
+          .static_pcrs = scene.state.static_pcrs,
+          .ledger_pcr = scene.state.ledger_pcr,
+          .ledger = scene.state.ledger};
 }
 
 std::vector<std::string> Codes(const attest::Verdict& verdict) {

@@ -17,7 +17,7 @@ namespace lodekey::test {
 const SoftwareTpm& Chip();
 const SoftwareTpm& OtherChip();
 
-inline constexpr uint8_t kLedgerPcr = 12;
+inline constexpr uint8_t kLedgerPcr = 13;
 
 struct Scene {
   explicit Scene(const SoftwareTpm& tpm = Chip());

@@ -41,6 +41,34 @@ TEST(Counters, SayOnlyThatTheHostRebooted) {
   EXPECT_EQ(verdict.outcome(), Outcome::kEnrolAgain);
 }
 
+TEST(ResetCount, MayGoDownOnceAWeek) {
+  Scene scene;
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  --scene.clock.reset_count;
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+  scene.earlier->since_decrease = kResetCountWatch;
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+}
+
+TEST(ResetCount, QuarantinesWhenItGoesDownAgain) {
+  Scene scene;
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  // A second ago, almost a week ago, and by an issuer's clock that was set back since.
+  for (const Duration since : {Duration(1000), kResetCountWatch - Duration(1), Duration(-1)}) {
+    scene.earlier->since_decrease = since;
+    scene.clock.reset_count = scene.state.clock.reset_count;
+    EXPECT_EQ(Codes(scene.Enrol()), None()) << since.count();
+    --scene.clock.reset_count;
+    const Verdict verdict = scene.Enrol();
+    const FailedRule rule = OnlyFailure(verdict);
+    EXPECT_EQ(rule.code, "reset-count-decreased-again");
+    EXPECT_EQ(rule.seen, "6");
+    EXPECT_NE(rule.accept.find("lodekey node remove " + scene.subject.node_id), std::string::npos);
+    EXPECT_NE(rule.accept.find("lodekey node allow " + scene.subject.node_id), std::string::npos);
+    EXPECT_EQ(verdict.outcome(), Outcome::kNodeQuarantined);
+  }
+}
+
 TEST(Firmware, IsNamedInHexadecimal) {
   Scene scene;
   scene.policy.accept_firmware_change = false;
@@ -75,7 +103,7 @@ TEST(StaticRegisters, AreEachReported) {
 
 TEST(StaticRegisters, AreThoseThatPolicyNames) {
   Scene scene;
-  for (const uint8_t pcr : Bytes{10, 11, 13, 15}) scene.SetRegister(pcr, Bytes(32, 0xee));
+  for (const uint8_t pcr : Bytes{10, 11, 12, 15}) scene.SetRegister(pcr, Bytes(32, 0xee));
   EXPECT_EQ(Codes(scene.Attest()), None());
   scene.policy.static_pcrs |= 1U << 11;
   EXPECT_EQ(OnlyFailure(scene.Attest()).subject, "PCR 11 (sha256)");
@@ -204,20 +232,36 @@ TEST(References, DoNotReportARegisterTwice) {
 
 // The same EK and node, and in the chip a new AK that claimed the register.
 struct Reinstalled {
+  const Scene before;
   SoftwareTpm chip;
   Scene scene{chip};
   Reinstalled() {
     scene.subject.node_id = ToHex(Chip().ek().area.key().spki_sha256());
-    scene.earlier = test::EarlierEnrolmentOf(Scene());
+    scene.earlier = test::EarlierEnrolmentOf(before);
   }
   void Reboot() { scene.clock = {.clock = 1, .reset_count = 8, .safe = true}; }
   void Approve() { scene.approved_ak = scene.subject.ak.name(); }
-  // The claim of the AK before is in the register when the new one is made.
+  // The claim of the AK before is in the register, and the ledger that says so was not lost.
+  void KeepLedger() {
+    scene.ledger = before.ledger;
+    scene.RecordLedger();
+  }
+  // It was lost: the new AK is claimed over what the register holds.
   void ClaimBehindTheOther() {
-    const Scene before;
     scene.ledger.front().claim.first_look =
         EncodeFirstLook({{HashAlg::kSha256, before.registers.values.at(test::kLedgerPcr)}});
     scene.RecordLedger();
+  }
+  std::string Command() const {
+    return "lodekey node approve-ak " + scene.subject.node_id + " --ak " +
+           ToHex(scene.subject.ak.name());
+  }
+  // What the issuer knows once the enrolment was accepted.
+  void Enrolled() {
+    scene.state.pcrs = scene.state.static_pcrs = scene.registers;
+    scene.state.ledger = *scene.message.ledger;
+    scene.earlier = test::EarlierEnrolmentOf(scene);
+    scene.approved_ak = {};
   }
 };
 
@@ -229,9 +273,8 @@ TEST(AkSuccession, IsRefusedWithinTheBoot) {
   EXPECT_EQ(rule.code, "ak-changed-in-boot");
   EXPECT_EQ(rule.expected, ToHex(Chip().ak().area.name()));
   EXPECT_EQ(rule.seen, ToHex(host.scene.subject.ak.name()));
-  EXPECT_NE(rule.accept.find("lodekey node approve-ak " + host.scene.subject.node_id),
-            std::string::npos);
-  EXPECT_NE(rule.accept.find("reboot"), std::string::npos);
+  EXPECT_NE(rule.accept.find(host.Command()), std::string::npos) << rule.accept;
+  EXPECT_NE(rule.accept.find("or reboot"), std::string::npos) << rule.accept;
 }
 
 TEST(AkSuccession, NeedsApprovalInALaterBoot) {
@@ -239,7 +282,7 @@ TEST(AkSuccession, NeedsApprovalInALaterBoot) {
   host.Reboot();
   const FailedRule rule = OnlyFailure(host.scene.Enrol());
   EXPECT_EQ(rule.code, "ak-not-approved");
-  EXPECT_EQ(rule.accept.find("reboot"), std::string::npos);
+  EXPECT_TRUE(rule.accept.ends_with(host.Command())) << rule.accept;
   host.scene.policy.accept_new_ak = true;
   EXPECT_EQ(Codes(host.scene.Enrol()), None());
 }
@@ -254,15 +297,42 @@ TEST(AkSuccession, IsAcceptedForTheAkThatWasApproved) {
   EXPECT_EQ(Codes(host.scene.Enrol()), std::vector<std::string>{"ak-not-approved"});
 }
 
-TEST(AkSuccession, IsAcceptedBehindTheClaimOfTheAkBeforeWhenApproved) {
+TEST(AkSuccession, IsAcceptedUnderTheClaimOfTheAkBeforeWhenApproved) {
   Reinstalled host;
-  host.ClaimBehindTheOther();
+  host.KeepLedger();
+  const FailedRule rule = OnlyFailure(host.scene.Enrol());
+  EXPECT_EQ(rule.code, "ak-changed-in-boot");
+  EXPECT_NE(rule.accept.find(host.Command() + ", or reboot"), std::string::npos) << rule.accept;
   host.Approve();
   EXPECT_EQ(Codes(host.scene.Enrol()), None());
-  // What was approved stays so in the evidence after it.
-  host.scene.state.pcrs = host.scene.state.static_pcrs = host.scene.registers;
-  host.scene.state.ledger = *host.scene.message.ledger;
+  // What was approved stays so: in the evidence after it, and when the host enrols again.
+  host.Enrolled();
   EXPECT_EQ(Codes(host.scene.Attest()), None());
+  EXPECT_EQ(Codes(host.scene.Enrol()), None());
+  // In another boot the first agent claims the TPM for its own AK.
+  host.Reboot();
+  EXPECT_EQ(Codes(host.scene.Enrol()), std::vector<std::string>{"claim-other-ak"});
+}
+
+TEST(AkSuccession, IsRefusedUnderTheClaimOfTheAkBeforeWhenTheRegisterHoldsMore) {
+  Reinstalled host;
+  host.KeepLedger();
+  host.scene.SetRegister(test::kLedgerPcr, Bytes(32, 0xee));
+  host.Approve();
+  EXPECT_EQ(Codes(host.scene.Enrol()), std::vector<std::string>{"ledger-mismatch"});
+}
+
+TEST(AkSuccession, NeedsARebootWhenTheLedgerOfTheBootIsLost) {
+  Reinstalled host;
+  host.ClaimBehindTheOther();
+  const FailedRule rule = OnlyFailure(host.scene.Enrol());
+  EXPECT_EQ(rule.code, "ak-changed-in-boot");
+  EXPECT_TRUE(rule.accept.starts_with("Only a reboot of the host helps")) << rule.accept;
+  EXPECT_NE(rule.accept.find(host.Command()), std::string::npos) << rule.accept;
+  host.Approve();
+  const FailedRule touched = OnlyFailure(host.scene.Enrol());
+  EXPECT_EQ(touched.code, "ledger-touched");
+  EXPECT_TRUE(touched.accept.starts_with("Reboot the host")) << touched.accept;
 }
 
 // Anybody who may use the TPM device can make an AK: the node must not lose its identity by it.

@@ -96,7 +96,7 @@ TEST_F(Chip, HasALedgerRegisterThatSomethingElseExtended) {
     }
   }
   EXPECT_EQ(Doctor().at("ledger-register"), "fail");
-  EXPECT_NE(rig_.out().find("PCR 14 is free"), std::string::npos) << rig_.out();
+  EXPECT_NE(rig_.out().find("PCR 15 is free"), std::string::npos) << rig_.out();
 }
 
 TEST_F(Chip, HasALedgerRegisterThatTheAgentsLedgerExplains) {

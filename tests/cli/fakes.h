@@ -64,6 +64,7 @@ struct FakeIssuer {
   std::vector<admin::v1::ListNodesRequest> lists = {};
   admin::v1::AllowNodeRequest allowed = {};
   admin::v1::ApprovePcrsRequest approved = {};
+  admin::v1::ApproveAkRequest approved_ak = {};
 };
 
 class FakeAdminClient final : public AdminClient {
@@ -92,8 +93,8 @@ class FakeAdminClient final : public AdminClient {
     fake_.approved = request;
     return fake_.change;
   }
-  Result<admin::v1::ChangeResponse> ApproveAk(const std::string& node) override {
-    fake_.asked = node;
+  Result<admin::v1::ChangeResponse> ApproveAk(const admin::v1::ApproveAkRequest& request) override {
+    fake_.approved_ak = request;
     return fake_.change;
   }
   Result<admin::v1::ShowBundleResponse> ShowBundle() override { return fake_.bundle; }

@@ -98,7 +98,9 @@ TEST(NodeShow, MarksWhatItsGroupApproves) {
 TEST(NodeShow, SaysHowToApproveAPendingKey) {
   Node node = NodeNamed('a');
   node.set_pending_ak_name(std::string(34, '\x44'));
-  EXPECT_NE(NodeText(node).find("lodekey node approve-ak aaaaaaaaaaaaaaaa"), std::string::npos);
+  EXPECT_NE(
+      NodeText(node).find("lodekey node approve-ak aaaaaaaaaaaaaaaa --ak " + std::string(68, '4')),
+      std::string::npos);
 }
 
 TEST(NodeShow, SaysWhatEachStandingMeans) {
@@ -118,12 +120,12 @@ TEST(NodeShowCommand, PrintsItsSchema) {
   EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
   EXPECT_EQ(rig.Json()["schema"], 1);
   const auto json = rig.Json()["node"];
-  for (const char* name :
-       {"id",          "spiffe_id",     "standing",        "labels",          "group",
-        "ek_hashes",   "assurance",     "created",         "last_seen",       "evidence_time",
-        "not_after",   "serial",        "ak_name",         "pending_ak_name", "firmware_version",
-        "reset_count", "restart_count", "boot_log_digest", "ima_bytes",       "pcrs",
-        "references",  "last_verdict"}) {
+  for (const char* name : {"id",          "spiffe_id",       "standing",         "labels",
+                           "group",       "ek_hashes",       "assurance",        "created",
+                           "last_seen",   "evidence_time",   "not_after",        "serial",
+                           "ak_name",     "pending_ak_name", "approved_ak_name", "firmware_version",
+                           "reset_count", "restart_count",   "boot_log_digest",  "ima_bytes",
+                           "pcrs",        "references",      "last_verdict"}) {
     EXPECT_TRUE(json.contains(name)) << name;
   }
   EXPECT_EQ(json["labels"]["site"], "fra1");
@@ -168,38 +170,134 @@ TEST(NodeRemove, NamesTheNode) {
   EXPECT_NE(rig.out().find("is removed"), std::string::npos);
 }
 
-TEST(NodeApprovePcrs, SendsTheRegistersAsAMask) {
-  CommandRig rig;
-  rig.issuer.change = Change(true);
-  *rig.issuer.change->add_approved() = Pcr(14, '\x22');
-  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "--pcr", "0-7,14", "--replace"}), 0);
-  EXPECT_EQ(rig.issuer.approved.mask(), 0x40ffu);
+// --- Approvals carry what was shown ---
+
+// A node that shows registers 4, 10 and 14; 10 is its own.
+struct ApprovalRig : CommandRig {
+  ApprovalRig() {
+    Node node = NodeNamed('a');
+    *node.add_pcrs() = Pcr(4, '\x22');
+    *node.add_pcrs() = Pcr(10, '\x33');
+    *node.add_pcrs() = Pcr(14, '\x44');
+    node.set_shared_pcrs(1U << 4 | 1U << 14);
+    issuer.node = node;
+    issuer.change = Change(true);
+  }
+  std::vector<uint32_t> ApprovedRegisters() const {
+    std::vector<uint32_t> registers;
+    for (const auto& value : issuer.approved.values()) registers.push_back(value.pcr());
+    return registers;
+  }
+};
+
+TEST(NodeApprovePcrs, SendsAndPrintsTheValuesThatTheNodeShows) {
+  ApprovalRig rig;
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "--pcr", "10-14", "--replace"}), 1)
+      << "not all were shown";
+  EXPECT_NE(rig.err().find("[pcr-not-shown]"), std::string::npos) << rig.err();
+  EXPECT_NE(rig.err().find("PCR 11-13"), std::string::npos) << rig.err();
+  EXPECT_EQ(rig.issuer.approved.node(), "");
+
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "--pcr", "10,14", "--replace"}), 0);
+  EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
+  EXPECT_EQ(rig.issuer.approved.node(), std::string(64, 'a'));
+  EXPECT_EQ(rig.ApprovedRegisters(), (std::vector<uint32_t>{10, 14}));
+  EXPECT_EQ(rig.issuer.approved.values(1).bank(), "sha256");
+  EXPECT_EQ(rig.issuer.approved.values(1).value(), std::string(32, '\x44'));
   EXPECT_TRUE(rig.issuer.approved.replace());
-  EXPECT_NE(rig.out().find("14   sha256  " + std::string(64, '2')), std::string::npos) << rig.out();
+  EXPECT_TRUE(rig.out().starts_with(
+      "Approving what node aaaaaaaaaaaaaaaa showed at 2026-06-01T00:00:00.000Z:\n\n"))
+      << rig.out();
+  EXPECT_NE(rig.out().find("14   sha256  " + std::string(64, '4')), std::string::npos) << rig.out();
+  EXPECT_NE(rig.out().find("set what its group accepts"), std::string::npos) << rig.out();
 }
 
-TEST(NodeApprovePcrs, LeavesTheChoiceToTheIssuerWithoutRegisters) {
-  CommandRig rig;
-  rig.issuer.change = Change(true);
+TEST(NodeApprovePcrs, TakesWhatAGroupCanShareWithoutRegisters) {
+  ApprovalRig rig;
   EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa"}), 0);
-  EXPECT_EQ(rig.issuer.approved.mask(), 0u);
+  EXPECT_EQ(rig.ApprovedRegisters(), (std::vector<uint32_t>{4, 14}));
   EXPECT_FALSE(rig.issuer.approved.replace());
 }
 
+TEST(NodeApprovePcrs, PrintsOneObjectForPrograms) {
+  ApprovalRig rig;
+  *rig.issuer.change->add_approved() = Pcr(14, '\x44');
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "-o", "json", "--detailed-exitcode"}), 10);
+  EXPECT_EQ(rig.Json()["changed"], true);
+  EXPECT_EQ(rig.Json()["approved"][0]["value"], std::string(64, '4'));
+  rig.issuer.change = Change(false);
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "-o", "json", "--detailed-exitcode"}), 0);
+  EXPECT_EQ(rig.Json()["changed"], false);
+}
+
+TEST(NodeApprovePcrs, ApprovesNothingOfANodeThatHasShownNothing) {
+  ApprovalRig rig;
+  rig.issuer.node = NodeNamed('a');
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa"}), 1);
+  EXPECT_NE(rig.err().find("[pcr-not-shown]"), std::string::npos) << rig.err();
+  EXPECT_EQ(rig.issuer.approved.node(), "");
+}
+
+TEST(NodeApprovePcrs, SaysToLookAgainWhenTheEvidenceChanged) {
+  ApprovalRig rig;
+  rig.issuer.change = Fail(Code::kConflict, "new evidence",
+                           {.name = "evidence-changed", .advice = "Look at it again"});
+  EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa"}), 1);
+  EXPECT_NE(rig.err().find("[evidence-changed]"), std::string::npos) << rig.err();
+  EXPECT_NE(rig.err().find("Look at it again"), std::string::npos) << rig.err();
+}
+
 TEST(NodeApprovePcrs, RefusesWhatAreNoRegisters) {
-  CommandRig rig;
-  rig.issuer.change = Change(true);
+  ApprovalRig rig;
   for (const char* registers : {"24", "7-0", "x", "0,,1"}) {
     EXPECT_EQ(rig.Run({"node", "approve-pcrs", "aaaaaaaa", "--pcr", registers}), 2) << registers;
   }
   EXPECT_EQ(rig.issuer.approved.node(), "");
 }
 
-TEST(NodeApproveAk, NamesTheNode) {
-  CommandRig rig;
-  rig.issuer.change = Change(true);
-  EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa", "--detailed-exitcode"}), 10);
-  EXPECT_EQ(rig.issuer.asked, "aaaaaaaa");
+TEST(NodeApproveAk, SendsTheNameThatIsGiven) {
+  ApprovalRig rig;
+  EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa", "--ak", std::string(68, '5'),
+                     "--detailed-exitcode"}),
+            10);
+  EXPECT_EQ(rig.issuer.approved_ak.node(), "aaaaaaaa");
+  EXPECT_EQ(rig.issuer.approved_ak.ak_name(), std::string(34, '\x55'));
+  EXPECT_EQ(rig.issuer.asked, "") << "nothing else was looked at";
+}
+
+TEST(NodeApproveAk, PrintsAndSendsTheOneThatWaits) {
+  ApprovalRig rig;
+  rig.issuer.node->set_pending_ak_name(std::string(34, '\x66'));
+  rig.issuer.node->set_approved_ak_name(std::string(34, '\x77'));
+  EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa"}), 0);
+  EXPECT_EQ(rig.issuer.approved_ak.ak_name(), std::string(34, '\x66'));
+  EXPECT_NE(rig.out().find(std::string(68, '6')), std::string::npos) << rig.out();
+  EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa", "-o", "json"}), 0);
+  EXPECT_EQ(rig.Json()["changed"], true);
+}
+
+TEST(NodeApproveAk, MayBeRepeatedUntilTheHostEnrols) {
+  ApprovalRig rig;
+  rig.issuer.node->set_approved_ak_name(std::string(34, '\x77'));
+  rig.issuer.change = Change(false);
+  EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa", "--detailed-exitcode"}), 0);
+  EXPECT_EQ(rig.issuer.approved_ak.ak_name(), std::string(34, '\x77'));
+  EXPECT_NE(rig.out().find("nothing changed"), std::string::npos) << rig.out();
+}
+
+TEST(NodeApproveAk, ApprovesNothingWhereNoKeyWaits) {
+  ApprovalRig rig;
+  EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa"}), 1);
+  EXPECT_NE(rig.err().find("[no-pending-ak]"), std::string::npos) << rig.err();
+  EXPECT_EQ(rig.issuer.approved_ak.node(), "");
+}
+
+TEST(NodeApproveAk, RefusesWhatIsNoName) {
+  ApprovalRig rig;
+  for (const std::string& name : {std::string("x"), std::string("abc"), std::string(134, 'a')}) {
+    EXPECT_EQ(rig.Run({"node", "approve-ak", "aaaaaaaa", "--ak", name}), 2) << name;
+  }
+  EXPECT_EQ(rig.issuer.approved_ak.node(), "");
 }
 
 }  // namespace

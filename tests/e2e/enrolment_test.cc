@@ -94,6 +94,34 @@ TEST_F(EndToEnd, ARebootedHostEnrolsAgainByItself) {
   EXPECT_EQ(Standing(), "active");
 }
 
+TEST_F(EndToEnd, AHostThatLostItsAttestationKeyComesBackInTheSameBootOnceTheNewOneIsApproved) {
+  SetUpWith();
+  Enrol();
+  ASSERT_EQ(agent_->Json({"unenroll"}).value("changed", false), true);
+  ASSERT_EQ(agent_->daemon.Signal(SIGTERM), 0);
+  ASSERT_TRUE(std::filesystem::remove(agent_->directory / "state/ak.key"));
+  agent_->Start();
+  ASSERT_TRUE(Eventually([&] { return agent_->Run({"enroll"}).exit_code == 4; }))
+      << agent_->daemon.Log();
+  ASSERT_TRUE(WaitForProblem("ak-changed-in-boot")) << agent_->daemon.Log();
+  const auto node = issuer_->AdminJson({"node", "show", ek_})["node"];
+  const std::string name = node.value("pending_ak_name", "");
+  const std::string command = "lodekey node approve-ak " + ek_ + " --ak " + name;
+  EXPECT_NE(node["last_verdict"]["failed"][0].value("accept", "").find(command), std::string::npos)
+      << node;
+
+  const Finished unseen = issuer_->Admin(
+      {"node", "approve-ak", ek_, "--ak", node.value("ak_name", "").replace(4, 4, "0000")});
+  EXPECT_EQ(unseen.exit_code, 1);
+  EXPECT_NE(unseen.err.find("ak-changed"), std::string::npos) << unseen.err;
+  EXPECT_EQ(issuer_->AdminJson({"node", "approve-ak", ek_, "--ak", name}).value("changed", false),
+            true);
+  EXPECT_EQ(issuer_->AdminJson({"node", "approve-ak", ek_, "--ak", name}).value("changed", true),
+            false);
+  ASSERT_TRUE(agent_->WaitForPhase("enrolled")) << agent_->daemon.Log();
+  EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+}
+
 TEST_F(EndToEnd, ARemovedNodeLosesItsIdentityAndComesBackWhenAllowed) {
   SetUpWith();
   Allow();

@@ -17,6 +17,12 @@ class Weather : public DeploymentTest {
     return RunProgram(
         {ProgramPath("lodekeyd"), "--config", agent_->directory / "agent.toml", "check-config"});
   }
+  // TPM2_Clear, with no agent at the chip: resetCount begins at 0 again.
+  void ClearTpm() {
+    KillAgent();
+    const Finished cleared = TpmTool({"tpm2_clear"});
+    ASSERT_EQ(cleared.exit_code, 0) << cleared.err;
+  }
 };
 
 TEST_F(Weather, WithoutATpmTheAgentSaysSoAndGoesOnTrying) {
@@ -169,6 +175,28 @@ TEST_F(Weather, ASecondAgentOnTheSameTpmIsRefusedAndTheFirstKeepsItsIdentity) {
   second.daemon.Signal(SIGTERM);
   EXPECT_EQ(Standing(), "active");
   EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+}
+
+TEST_F(Weather, ATpmThatIsClearedIsAcceptedOnceAndQuarantinedTheSecondTime) {
+  SetUpWith();
+  Enrol();
+  ClearTpm();
+  agent_->Start();
+  ASSERT_TRUE(agent_->WaitForPhase("enrolled")) << agent_->daemon.Log() << issuer_->daemon.Log();
+  EXPECT_TRUE(agent_->WaitForAttestation()) << agent_->daemon.Log();
+  agent_->Reboot();
+  ASSERT_TRUE(tpm_->swtpm->PowerCycle());
+  agent_->Start();
+  ASSERT_TRUE(Eventually([&] {
+    return issuer_->AdminJson({"node", "show", ek_})["node"].value("reset_count", 0) > 0;
+  })) << agent_->daemon.Log();
+  ClearTpm();
+  agent_->Start();
+  ASSERT_TRUE(Eventually([&] { return Standing() == "quarantined"; })) << agent_->daemon.Log();
+  EXPECT_NE(issuer_->daemon.Log().find("reset-count-decreased-again"), std::string::npos)
+      << issuer_->daemon.Log();
+  const Finished explained = issuer_->Admin({"explain", "--node", ek_});
+  EXPECT_NE(explained.out.find("lodekey node remove " + ek_), std::string::npos) << explained.out;
 }
 
 TEST_F(Weather, AnUnknownConfigurationKeyIsNamedAndNothingStarts) {

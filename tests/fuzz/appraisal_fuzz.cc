@@ -54,8 +54,8 @@ void CheckRules(const attest::rules::FailedRules& failed) {
 void JudgeLedger(const Evidence& evidence, const tpm::PcrBank& pcrs,
                  const attest::AppraisalPolicy& policy) {
   const Bytes ledger = evidence.ledger.value_or(Bytes{});
-  const auto failed =
-      attest::rules::CheckLedger(TheSubject(), evidence.ledger_pcr, ledger, pcrs, policy);
+  const auto failed = attest::rules::CheckLedger(TheSubject(), evidence.ledger_pcr, ledger, pcrs,
+                                                 /*claim_judged=*/false, policy);
   CheckRules(failed);
   if (!failed.empty()) return;
   const auto parsed = attest::ParseLedger(ledger);
@@ -93,7 +93,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!message.ParseFromArray(data, static_cast<int>(size))) return 0;
   const auto evidence = attest::DecodeEvidence(message);
   if (!evidence) return 0;
-  const attest::AppraisalPolicy policy;
+  // The seeds have their ledger in 12.
+  const attest::AppraisalPolicy policy{.ledger_registers = 1U << 12};
   const Bytes nonce(attest::kNonceSize, 0);
 
   const auto verdict = attest::AppraiseEvidence(TheSubject(), nonce, {}, *evidence, {}, policy);

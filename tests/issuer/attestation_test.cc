@@ -157,6 +157,7 @@ TEST_F(AttestationTest, QuarantinesAClockThatGoesBack) {
   host.tpm().clock.clock -= 5000;
   EXPECT_EQ(Attests(), "NODE_QUARANTINED clock-went-back");
   EXPECT_EQ(StandingNow(), Standing::kQuarantined);
+  EXPECT_EQ(issuer.AuditEvents().back(), "node.quarantined");
   EXPECT_EQ(Attests(), "node-quarantined");
 }
 
@@ -221,7 +222,7 @@ TEST_F(AttestationTest, WithdrawsTheIdentityUntilTheChangeIsApproved) {
   EXPECT_EQ(StandingNow(), Standing::kRefused);
   EXPECT_EQ(Attests(), "NODE_REFUSED pcr-changed-in-boot");
   EXPECT_EQ(issuer.AuditEvents().back(), "node.refused");
-  Must(issuer.inventory->ApprovePcrs(host.id(), 1U << 4, false, "uid 0"));
+  issuer.ApprovePcrs(host, 1U << 4);
   const auto accepted = Must(issuer.Attest(host));
   EXPECT_EQ(Answer(accepted.verdict()), "ACCEPTED");
   EXPECT_TRUE(accepted.has_identity()) << "the withdrawn identity has to be replaced";

@@ -17,14 +17,13 @@ using std::chrono::seconds;
 
 crypto::Secret Key(uint8_t value) { return crypto::Secret::Copy(Bytes(32, value)); }
 
-ChallengeSealer Sealer(uint8_t key = 1, const std::string& trust_domain = "example.org") {
-  return ChallengeSealer(Key(key), trust_domain);
-}
+constexpr int64_t kMade = 1000;
+constexpr int64_t kExpires = 121'000;
 
 Challenge Sample() {
   return {.id = Bytes(16, 1),
-          .made = At(1000),
-          .expires = At(121'000),
+          .made = At(kMade),
+          .expires = At(kExpires),
           .nonce = Bytes(32, 2),
           .activation_secret = crypto::Secret::Copy(Bytes(32, 3)),
           .node_id = SampleNodeId(4),
@@ -35,21 +34,32 @@ Challenge Sample() {
           .node_key_public = Bytes(88, 7)};
 }
 
-void ExpectNotOurs(const Result<Challenge>& opened) {
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, Code::kUntrusted);
-  EXPECT_EQ(opened.error().Name(), "challenge-invalid");
-}
+class ChallengeSealerTest : public testing::Test {
+ protected:
+  static ChallengeSealer Sealer(uint8_t key = 1, const std::string& trust_domain = "example.org") {
+    return ChallengeSealer(Key(key), trust_domain);
+  }
+  static Result<Challenge> Open(ByteView box, Time now = At(kMade)) {
+    return Sealer().Open(box, now);
+  }
+  static void ExpectRefused(const Result<Challenge>& opened, Code code, std::string_view name) {
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, code);
+    EXPECT_EQ(opened.error().Name(), name);
+  }
+  static void ExpectNotOurs(const Result<Challenge>& opened) {
+    ExpectRefused(opened, Code::kUntrusted, "challenge-invalid");
+  }
+  void ExpectTooOld(Time now) const {
+    ExpectRefused(Open(sealed, now), Code::kTimeout, "challenge-expired");
+  }
 
-void ExpectTooOld(const Result<Challenge>& opened) {
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, Code::kTimeout);
-  EXPECT_EQ(opened.error().Name(), "challenge-expired");
-}
-
-TEST(ChallengeSealer, OpensWhatItSealed) {
   const Challenge sample = Sample();
-  const Challenge opened = Must(Sealer().Open(Must(Sealer().Seal(sample)), At(1000)));
+  const Bytes sealed = Must(Sealer().Seal(sample));
+};
+
+TEST_F(ChallengeSealerTest, OpensWhatItSealed) {
+  const Challenge opened = Must(Open(sealed));
   EXPECT_EQ(opened.id, sample.id);
   EXPECT_EQ(opened.made, sample.made);
   EXPECT_EQ(opened.expires, sample.expires);
@@ -63,65 +73,59 @@ TEST(ChallengeSealer, OpensWhatItSealed) {
   EXPECT_EQ(opened.node_key_public, sample.node_key_public);
 }
 
-TEST(ChallengeSealer, HoldsTheLargestKeysThatMayEnrol) {
+TEST_F(ChallengeSealerTest, HoldsTheLargestKeysThatMayEnrol) {
   Challenge challenge = Sample();
   challenge.ek_public = challenge.ak_public = challenge.node_key_public =
       Bytes(tpm::PublicArea::kMaxSize, 1);
-  const Bytes sealed = Must(Sealer().Seal(challenge));
-  EXPECT_EQ(Must(Sealer().Open(sealed, At(1000))).node_key_public.size(),
-            tpm::PublicArea::kMaxSize);
+  const Bytes largest = Must(Sealer().Seal(challenge));
+  EXPECT_EQ(Must(Open(largest)).node_key_public.size(), tpm::PublicArea::kMaxSize);
 }
 
-TEST(ChallengeSealer, NeverSealsAlikeTwice) {
-  EXPECT_NE(Must(Sealer().Seal(Sample())), Must(Sealer().Seal(Sample())));
+TEST_F(ChallengeSealerTest, NeverSealsAlikeTwice) {
+  EXPECT_NE(Must(Sealer().Seal(sample)), sealed);
 }
 
-TEST(ChallengeSealer, ShowsNothingOfTheSecret) {
-  const Bytes sealed = Must(Sealer().Seal(Sample()));
+TEST_F(ChallengeSealerTest, ShowsNothingOfTheSecret) {
   const Bytes secret(8, 3);
   EXPECT_TRUE(std::ranges::search(sealed, secret).empty());
 }
 
-TEST(ChallengeSealer, RefusesABoxWithAnyByteChanged) {
-  const Bytes sealed = Must(Sealer().Seal(Sample()));
+TEST_F(ChallengeSealerTest, RefusesABoxWithAnyByteChanged) {
   for (size_t i = 0; i < sealed.size(); ++i) {
     Bytes changed = sealed;
     changed[i] ^= 0x80;
-    ExpectNotOurs(Sealer().Open(changed, At(1000)));
+    ExpectNotOurs(Open(changed));
   }
 }
 
-TEST(ChallengeSealer, RefusesABoxCutAtAnyByteOrWithATail) {
-  const Bytes sealed = Must(Sealer().Seal(Sample()));
+TEST_F(ChallengeSealerTest, RefusesABoxCutAtAnyByteOrWithATail) {
   for (size_t size = 0; size < sealed.size(); ++size)
-    ExpectNotOurs(Sealer().Open(ByteView(sealed).first(size), At(1000)));
+    ExpectNotOurs(Open(ByteView(sealed).first(size)));
   Bytes longer = sealed;
   longer.push_back(0);
-  ExpectNotOurs(Sealer().Open(longer, At(1000)));
-  ExpectNotOurs(Sealer().Open(Bytes(1 << 20, 0), At(1000)));
+  ExpectNotOurs(Open(longer));
+  ExpectNotOurs(Open(Bytes(1 << 20, 0)));
 }
 
-TEST(ChallengeSealer, RefusesAnotherKeysOrTrustDomainsBox) {
-  const Bytes sealed = Must(Sealer().Seal(Sample()));
-  ExpectNotOurs(Sealer(2).Open(sealed, At(1000)));
-  ExpectNotOurs(Sealer(1, "example.com").Open(sealed, At(1000)));
-  EXPECT_TRUE(Sealer().Open(sealed, At(1000)));
+TEST_F(ChallengeSealerTest, RefusesAnotherKeysOrTrustDomainsBox) {
+  ExpectNotOurs(Sealer(2).Open(sealed, At(kMade)));
+  ExpectNotOurs(Sealer(1, "example.com").Open(sealed, At(kMade)));
+  EXPECT_TRUE(Open(sealed));
 }
 
-TEST(ChallengeSealer, RefusesWhatIsTooOldOrFromTheFuture) {
-  const Bytes sealed = Must(Sealer().Seal(Sample()));
-  EXPECT_TRUE(Sealer().Open(sealed, At(1000)));
-  EXPECT_TRUE(Sealer().Open(sealed, At(121'000) - milliseconds(1)));
-  ExpectTooOld(Sealer().Open(sealed, At(121'000)));
-  ExpectTooOld(Sealer().Open(sealed, At(121'000) + std::chrono::hours(24 * 365)));
-  ExpectTooOld(Sealer().Open(sealed, At(1000) - milliseconds(1)));
+TEST_F(ChallengeSealerTest, RefusesWhatIsTooOldOrFromTheFuture) {
+  EXPECT_TRUE(Open(sealed));
+  EXPECT_TRUE(Open(sealed, At(kExpires) - milliseconds(1)));
+  ExpectTooOld(At(kExpires));
+  ExpectTooOld(At(kExpires) + std::chrono::hours(24 * 365));
+  ExpectTooOld(At(kMade) - milliseconds(1));
 }
 
 // A stranger learns nothing of the age of what is not ours.
-TEST(ChallengeSealer, LooksAtTheSealBeforeTheTime) {
-  Bytes sealed = Must(Sealer().Seal(Sample()));
-  sealed.back() ^= 1;
-  ExpectNotOurs(Sealer().Open(sealed, At(121'000) + seconds(1)));
+TEST_F(ChallengeSealerTest, LooksAtTheSealBeforeTheTime) {
+  Bytes changed = sealed;
+  changed.back() ^= 1;
+  ExpectNotOurs(Open(changed, At(kExpires) + seconds(1)));
 }
 
 }  // namespace

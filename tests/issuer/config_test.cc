@@ -18,6 +18,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+// A file with `toml`, read.
 Result<IssuerConfig> Load(const std::string& toml,
                           const std::vector<platform::Override>& command_line = {}) {
   const ScratchDirectory directory;
@@ -27,16 +28,24 @@ Result<IssuerConfig> Load(const std::string& toml,
   return LoadIssuerConfig(path, command_line);
 }
 
-// The text of what is refused, which names the key.
-std::string Refusal(const std::string& toml) {
-  const auto loaded = Load("trust_domain = \"example.org\"\n" + toml);
-  if (loaded) return "accepted";
-  EXPECT_EQ(loaded.error().Name(), "config-invalid") << loaded.error().text;
-  return loaded.error().text;
+// The same behind what every file needs.
+Result<IssuerConfig> LoadWith(const std::string& toml,
+                              const std::vector<platform::Override>& command_line = {}) {
+  return Load("trust_domain = \"example.org\"\n" + toml, command_line);
+}
+
+void ExpectRefused(const std::string& toml, const std::vector<std::string>& named) {
+  const auto loaded = LoadWith(toml);
+  ASSERT_FALSE(loaded) << toml;
+  EXPECT_EQ(loaded.error().Name(), "config-invalid") << toml;
+  for (const std::string& name : named) {
+    EXPECT_NE(loaded.error().text.find(name), std::string::npos)
+        << toml << " does not name " << name << ": " << loaded.error().text;
+  }
 }
 
 TEST(IssuerConfig, NeedsATrustDomainAlone) {
-  const IssuerConfig config = Must(Load("trust_domain = \"example.org\"\n"));
+  const IssuerConfig config = Must(LoadWith(""));
   EXPECT_EQ(config.trust_domain, "example.org");
   EXPECT_EQ(config.listen, (platform::HostPort{.host = "0.0.0.0", .port = 7443}));
   EXPECT_EQ(config.state_dir, "/var/lib/lodekey-issuer");
@@ -54,7 +63,7 @@ TEST(IssuerConfig, NeedsATrustDomainAlone) {
 }
 
 TEST(IssuerConfig, AppraisesByTheVerifiersDefaults) {
-  const attest::AppraisalPolicy policy = Must(Load("trust_domain = \"example.org\"\n")).appraisal;
+  const attest::AppraisalPolicy policy = Must(LoadWith("")).appraisal;
   const attest::AppraisalPolicy defaults;
   EXPECT_EQ(policy.bank, defaults.bank);
   EXPECT_EQ(policy.required, defaults.required);
@@ -114,29 +123,48 @@ enrolments_per_source = 3
 }
 
 TEST(IssuerConfig, LetsTheCommandLineDecideLast) {
-  const auto config = Must(Load("trust_domain = \"example.org\"\n[ca]\nnode_ttl = \"2h\"\n",
-                                {{.key = "ca.node_ttl", .text = "30m"}}));
+  const auto config =
+      Must(LoadWith("[ca]\nnode_ttl = \"2h\"\n", {{.key = "ca.node_ttl", .text = "30m"}}));
   EXPECT_EQ(config.node_ttl, minutes(30));
 }
 
 TEST(IssuerConfig, RefusesWhatTheSchemaDoesNotAllow) {
-  EXPECT_NE(Refusal("[ca]\nintermediate_ttl = \"8d\"\n").find("ca.intermediate_ttl"),
-            std::string::npos);
-  EXPECT_NE(
-      Refusal("[attestation]\nchallenge_life = \"121s\"\n").find("attestation.challenge_life"),
-      std::string::npos);
-  EXPECT_NE(Refusal("[appraisal]\nbank = \"sha1\"\n").find("appraisal.bank"), std::string::npos);
-  EXPECT_NE(Refusal("[appraisal]\nrequired_pcrs = \"0-24\"\n").find("appraisal.required_pcrs"),
-            std::string::npos);
-  EXPECT_NE(Refusal("[appraisal]\nrequired_pcrs = \"\"\n").find("appraisal.required_pcrs"),
-            std::string::npos);
-  EXPECT_NE(
-      Refusal("[admission]\nminimum_assurance = \"none\"\n").find("admission.minimum_assurance"),
-      std::string::npos);
-  EXPECT_NE(Refusal("[limits]\nenrolments_per_second = 0\n").find("limits.enrolments_per_second"),
-            std::string::npos);
-  EXPECT_NE(Refusal("[appraisal]\naccept_everything = true\n").find("accept_everything"),
-            std::string::npos);
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {"ca.intermediate_ttl = \"8d\"", "ca.intermediate_ttl"},
+      {"attestation.challenge_life = \"121s\"", "attestation.challenge_life"},
+      {"appraisal.bank = \"sha1\"", "appraisal.bank"},
+      {"appraisal.required_pcrs = \"0-24\"", "appraisal.required_pcrs"},
+      {"appraisal.required_pcrs = \"\"", "appraisal.required_pcrs"},
+      {"admission.minimum_assurance = \"none\"", "admission.minimum_assurance"},
+      {"limits.enrolments_per_second = 0", "limits.enrolments_per_second"},
+      {"appraisal.accept_everything = true", "accept_everything"},
+  };
+  for (const auto& [toml, key] : refused) ExpectRefused(toml + "\n", {key});
+}
+
+// --- Registers that may hold a ledger ---
+
+TEST(LedgerRegisters, AreOneUnlessMoreAreAllowed) {
+  EXPECT_EQ(Must(LoadWith("")).appraisal.ledger_registers, 1U << 13);
+  EXPECT_EQ(
+      Must(LoadWith("appraisal.ledger_registers = \"11-13,15\"\n")).appraisal.ledger_registers,
+      0xb800U);
+}
+
+TEST(LedgerRegisters, AreNeitherTheBootsNorImasNorResettable) {
+  for (const std::string pcr : {"0", "7", "9", "10", "16", "17", "22", "23"}) {
+    ExpectRefused("appraisal.ledger_registers = \"13," + pcr + "\"\n",
+                  {"appraisal.ledger_registers", "PCR " + pcr + ":"});
+  }
+  ExpectRefused("appraisal.ledger_registers = \"0-23\"\n", {"PCR 0-10,16-23:"});
+  ExpectRefused("appraisal.ledger_registers = \"24\"\n", {"appraisal.ledger_registers"});
+}
+
+TEST(LedgerRegisters, AreNotThoseThatPolicyCallsStatic) {
+  ExpectRefused("appraisal.ledger_registers = \"13-14\"\n",
+                {"PCR 14 ", "appraisal.ledger_registers", "appraisal.static_pcrs"});
+  ExpectRefused("appraisal.static_pcrs = \"0-9,13-14\"\n", {"PCR 13 ", "issuer.toml:2", "default"});
+  EXPECT_TRUE(LoadWith("appraisal.static_pcrs = \"0-9\"\nappraisal.ledger_registers = \"14\"\n"));
 }
 
 TEST(IssuerConfig, RefusesAFileThatIsNotThere) {
@@ -157,33 +185,40 @@ crypto::Certificate Root(const std::string& name) {
                                       key.public_key(), nullptr, key));
 }
 
-TEST(VendorRoots, AreAllCertificatesOfTheDirectory) {
-  const ScratchDirectory directory;
-  Overwrite(directory.path() + "/two.pem", Root("one").ToPem() + Root("two").ToPem());
-  Overwrite(directory.path() + "/three.crt", Root("three").ToPem());
-  Overwrite(directory.path() + "/README", "not a certificate");
-  EXPECT_EQ(Must(issuer::LoadRoots(directory.path())).size(), 3U);
+class VendorRootsTest : public testing::Test {
+ protected:
+  std::string Add(const std::string& name, const std::string& content) const {
+    Overwrite(directory_.path() + "/" + name, content);
+    return directory_.path() + "/" + name;
+  }
+  auto Load() const { return issuer::LoadRoots(directory_.path()); }
+
+ private:
+  ScratchDirectory directory_;
+};
+
+TEST_F(VendorRootsTest, AreAllCertificatesOfTheDirectory) {
+  Add("two.pem", Root("one").ToPem() + Root("two").ToPem());
+  Add("three.crt", Root("three").ToPem());
+  Add("README", "not a certificate");
+  EXPECT_EQ(Must(Load()).size(), 3U);
 }
 
-TEST(VendorRoots, AreNoneWithoutADirectory) {
+TEST_F(VendorRootsTest, AreNoneWithoutADirectory) {
   EXPECT_TRUE(Must(issuer::LoadRoots("")).empty());
   EXPECT_TRUE(Must(issuer::LoadRoots("/nonexistent/roots")).empty());
 }
 
-TEST(VendorRoots, NameTheFileThatDoesNotParse) {
-  const ScratchDirectory directory;
-  Overwrite(directory.path() + "/good.pem", Root("one").ToPem());
-  Overwrite(directory.path() + "/bad.pem",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-  const auto roots = issuer::LoadRoots(directory.path());
+TEST_F(VendorRootsTest, NameTheFileThatDoesNotParse) {
+  Add("good.pem", Root("one").ToPem());
+  Add("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const auto roots = Load();
   ASSERT_FALSE(roots);
   EXPECT_NE(roots.error().text.find("bad.pem"), std::string::npos) << roots.error().text;
 }
 
-TEST(VendorRoots, AreNotReadFromAFile) {
-  const ScratchDirectory directory;
-  Overwrite(directory.path() + "/roots.pem", Root("one").ToPem());
-  const auto roots = issuer::LoadRoots(directory.path() + "/roots.pem");
+TEST_F(VendorRootsTest, AreNotReadFromAFile) {
+  const auto roots = issuer::LoadRoots(Add("roots.pem", Root("one").ToPem()));
   ASSERT_FALSE(roots);
   EXPECT_EQ(roots.error().Name(), "vendor-roots-unreadable");
 }

@@ -62,10 +62,19 @@ void Host::Reboot() {
   Boot();
 }
 
-void Host::LoseState() {
+void Host::LoseKeys() {
   auto fresh = std::make_unique<SoftwareTpm>(options_);
   fresh->clock = tpm_->clock;
   tpm_ = std::move(fresh);
+}
+
+void Host::LoseState() {
+  LoseKeys();
+  Claim();
+}
+
+void Host::ClaimIn(uint8_t pcr) {
+  ledger_pcr = pcr;
   Claim();
 }
 

@@ -64,8 +64,12 @@ class Host {
 
   // A TPM Reset: the counter rises, the registers are empty, the ledger begins anew.
   void Reboot();
-  // The agent's files are lost: another AK and node key. The EK stays on RSA chips only.
+  // The agent's keys are lost: another AK and node key. The EK stays on RSA chips only.
+  void LoseKeys();
+  // The ledger, too: the register is claimed again, over what it holds.
   void LoseState();
+  // The agent claims another register in this boot.
+  void ClaimIn(uint8_t pcr);
   // The register's value after another extend; the ledger does not know of it.
   void Extend(uint8_t pcr);
 
@@ -73,7 +77,7 @@ class Host {
 
   tpm::PcrBank registers;
   attest::Ledger ledger;
-  uint8_t ledger_pcr = 15;
+  uint8_t ledger_pcr = 13;
   Bytes boot_log;
   Bytes ima_list;
   Bytes ek_certificate;

@@ -140,7 +140,8 @@ TEST_F(InventoryTest, RefusesAPrefixOfTwoNodes) {
 TEST_F(InventoryTest, ApprovesEveryRegisterButImaAndLedger) {
   Host host;
   issuer.Admit(host, {{"group", "edge"}});
-  const auto approved = Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 7"));
+  const auto approved =
+      Must(issuer.inventory->ApprovePcrs(host.id(), issuer.Shown(host), false, "uid 7"));
   EXPECT_TRUE(approved.changed);
   tpm::PcrMask mask = 0;
   for (const ReferencePcr& reference : References("edge")) {
@@ -148,25 +149,25 @@ TEST_F(InventoryTest, ApprovesEveryRegisterButImaAndLedger) {
     EXPECT_EQ(reference.value, host.registers.values[reference.pcr]);
     EXPECT_EQ(reference.approved_by, "uid 7");
   }
-  EXPECT_EQ(mask, 0xffffU & ~(1U << 10) & ~(1U << 15));
+  EXPECT_EQ(mask, 0xffffU & ~(1U << 10) & ~(1U << host.ledger_pcr));
   EXPECT_TRUE(References("default").empty());
-  EXPECT_EQ(issuer.AuditRecords().back()["detail"], "group edge: sha256:0-9,11-14");
+  EXPECT_EQ(issuer.AuditRecords().back()["detail"], "group edge: sha256:0-9,11-12,14-15");
 }
 
 TEST_F(InventoryTest, ApprovesTheNamedRegistersOnly) {
   Host host;
   issuer.Admit(host);
-  Must(issuer.inventory->ApprovePcrs(host.id(), 1U << 7 | 1U << 10, false, "uid 0"));
+  issuer.ApprovePcrs(host, 1U << 7 | 1U << 10);
   EXPECT_EQ(References("default").size(), 2U);
 }
 
 TEST_F(InventoryTest, ApprovesTheSameOnce) {
   Host host;
   issuer.Admit(host);
-  Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 0"));
+  issuer.ApprovePcrs(host);
   const size_t lines = Lines();
   for (const bool replace : {false, true}) {
-    const auto again = Must(issuer.inventory->ApprovePcrs(host.id(), 0, replace, "uid 0"));
+    const auto again = issuer.ApprovePcrs(host, 0, replace);
     EXPECT_FALSE(again.changed);
     EXPECT_EQ(again.approved.size(), 14U);
   }
@@ -177,31 +178,68 @@ TEST_F(InventoryTest, KeepsOtherValuesUnlessTheyAreReplaced) {
   Host host;
   issuer.Admit(host);
   const Bytes before = host.registers.values[7];
-  Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 0"));
+  issuer.ApprovePcrs(host);
   host.Extend(7);
   EXPECT_EQ(Answer(issuer.Attest(host)), "NODE_REFUSED pcr-changed-in-boot");
-  EXPECT_TRUE(Must(issuer.inventory->ApprovePcrs(host.id(), 1U << 7, false, "uid 0")).changed);
+  EXPECT_TRUE(issuer.ApprovePcrs(host, 1U << 7).changed);
   EXPECT_EQ(References("default").size(), 15U);
   EXPECT_EQ(Answer(issuer.Attest(host)), "ACCEPTED");
 
-  EXPECT_TRUE(Must(issuer.inventory->ApprovePcrs(host.id(), 1U << 7, true, "uid 0")).changed);
+  EXPECT_TRUE(issuer.ApprovePcrs(host, 1U << 7, true).changed);
   EXPECT_EQ(References("default").size(), 14U);
   for (const ReferencePcr& reference : References("default")) EXPECT_NE(reference.value, before);
   EXPECT_EQ(issuer.AuditRecords().back()["detail"], "group default: sha256:7, replacing");
 }
 
+// Evidence that arrives between the look and the approval is looked at first.
+TEST_F(InventoryTest, ApprovesNothingWhenTheEvidenceChangedSinceItWasSeen) {
+  Host host;
+  issuer.Admit(host);
+  const tpm::PcrBank seen = issuer.Shown(host);
+  host.Extend(7);
+  host.Extend(8);
+  EXPECT_EQ(Answer(issuer.Attest(host)), "NODE_REFUSED pcr-changed-in-boot,pcr-changed-in-boot");
+  const size_t lines = Lines();
+  const NodeRecord before = issuer.Record(host);
+  for (const bool replace : {false, true}) {
+    const auto approved = issuer.inventory->ApprovePcrs(host.id(), seen, replace, "uid 0");
+    ASSERT_FALSE(approved);
+    EXPECT_EQ(approved.error().code, Code::kConflict);
+    EXPECT_EQ(approved.error().Name(), "evidence-changed");
+    EXPECT_NE(approved.error().text.find("PCR 7-8"), std::string::npos) << approved.error().text;
+    EXPECT_EQ(approved.error().advice,
+              "Look at it again, then approve what it shows: lodekey node show " + host.id());
+  }
+  EXPECT_TRUE(References("default").empty());
+  EXPECT_EQ(issuer.Record(host), before);
+  EXPECT_EQ(Lines(), lines);
+  EXPECT_TRUE(issuer.ApprovePcrs(host).changed) << "having looked again";
+}
+
+TEST_F(InventoryTest, ApprovesARegisterThatStandsWhileAnotherMoves) {
+  Host host;
+  issuer.Admit(host);
+  const tpm::PcrBank seen = issuer.Shown(host, 1U << 4);
+  host.Extend(11);
+  EXPECT_EQ(Answer(issuer.Attest(host)), "ACCEPTED");
+  EXPECT_TRUE(Must(issuer.inventory->ApprovePcrs(host.id(), seen, false, "uid 0")).changed);
+}
+
 TEST_F(InventoryTest, CannotApproveWhatWasNotShown) {
   Host host;
   Allow(host.id());
-  for (const tpm::PcrMask mask : {0U, 1U << 7}) {
-    const auto approved = issuer.inventory->ApprovePcrs(host.id(), mask, false, "uid 0");
-    ASSERT_FALSE(approved);
-    EXPECT_EQ(approved.error().Name(), "pcr-not-shown");
-  }
+  const auto refusal = [&](const tpm::PcrBank& seen) {
+    const auto approved = issuer.inventory->ApprovePcrs(host.id(), seen, false, "uid 0");
+    return approved ? "approved" : std::string(approved.error().Name());
+  };
+  EXPECT_EQ(refusal({}), "values-missing");
+  EXPECT_EQ(refusal({.values = {{7, Bytes(32, 1)}}}), "evidence-changed");
   issuer.Admit(host);
-  const auto beyond = issuer.inventory->ApprovePcrs(host.id(), 1U << 23, false, "uid 0");
-  ASSERT_FALSE(beyond);
-  EXPECT_EQ(beyond.error().Name(), "pcr-not-shown");
+  EXPECT_EQ(refusal({}), "values-missing");
+  EXPECT_EQ(refusal({.values = {{23, Bytes(32)}}}), "evidence-changed");
+  tpm::PcrBank other_bank = issuer.Shown(host);
+  other_bank.alg = crypto::HashAlg::kSha384;
+  EXPECT_EQ(refusal(other_bank), "evidence-changed");
   EXPECT_TRUE(References("default").empty());
 }
 
@@ -215,7 +253,7 @@ TEST_F(InventoryTest, LeavesOutNoBootRegisterThatAHostCallsItsLedger) {
                                              request.mutable_evidence()->set_ledger_pcr(7);
                                            }})),
             "NODE_REFUSED ledger-register,references-absent");
-  Must(issuer.inventory->ApprovePcrs(host.id(), 0, false, "uid 0"));
+  issuer.ApprovePcrs(host);
   tpm::PcrMask mask = 0;
   for (const ReferencePcr& reference : References("default")) mask |= 1U << reference.pcr;
   EXPECT_NE(mask & 1U << 7, 0U);
@@ -223,24 +261,68 @@ TEST_F(InventoryTest, LeavesOutNoBootRegisterThatAHostCallsItsLedger) {
 
 // --- Attestation keys ---
 
-TEST_F(InventoryTest, ApprovesNoAkWhereNoneWaits) {
+class WaitingAkTest : public InventoryTest {
+ protected:
+  WaitingAkTest() : host({.ek_template = "rsa2048-l1", .chip = 41}) { issuer.Admit(host); }
+  // The host boots and tries to enrol with another AK than before. Returns its name.
+  Bytes ShowAnotherAk() {
+    host.LoseState();
+    host.Reboot();
+    EXPECT_EQ(Answer(issuer.Enrol(host)), "MESSAGE_REFUSED ak-not-approved");
+    return host.tpm().ak().area.name();
+  }
+  Result<issuer::ChangedNode> Approve(const Bytes& ak_name) {
+    return issuer.inventory->ApproveAk(host.id(), ak_name, "uid 0");
+  }
+
   Host host;
-  issuer.Admit(host);
-  const auto approved = issuer.inventory->ApproveAk(host.id(), "uid 0");
-  ASSERT_FALSE(approved);
-  EXPECT_EQ(approved.error().Name(), "no-pending-ak");
+};
+
+TEST_F(WaitingAkTest, IsNotApprovedWhereNoneWaits) {
+  for (const Bytes& name : {Bytes{}, Bytes(34, 1)}) {
+    const auto approved = Approve(name);
+    ASSERT_FALSE(approved);
+    EXPECT_EQ(approved.error().code, Code::kNotFound);
+    EXPECT_EQ(approved.error().Name(), "no-pending-ak");
+  }
 }
 
-TEST_F(InventoryTest, ApprovesAWaitingAkOnce) {
-  Host host({.ek_template = "rsa2048-l1", .chip = 41});
-  issuer.Admit(host);
-  host.LoseState();
-  host.Reboot();
-  EXPECT_EQ(Answer(issuer.Enrol(host)), "MESSAGE_REFUSED ak-not-approved");
-  EXPECT_TRUE(Must(issuer.inventory->ApproveAk(host.id(), "uid 0")).changed);
-  EXPECT_EQ(issuer.AuditRecords().back()["detail"], ToHex(host.tpm().ak().area.name()));
+TEST_F(WaitingAkTest, IsApprovedOnce) {
+  const Bytes name = ShowAnotherAk();
+  EXPECT_TRUE(Must(Approve(name)).changed);
+  EXPECT_EQ(issuer.AuditRecords().back()["detail"], ToHex(name));
   EXPECT_FALSE(issuer.Record(host).pending_ak);
-  EXPECT_FALSE(Must(issuer.inventory->ApproveAk(host.id(), "uid 0")).changed);
+  const size_t lines = Lines();
+  EXPECT_FALSE(Must(Approve(name)).changed);
+  EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED");
+  EXPECT_FALSE(Must(Approve(name)).changed) << "it enrolled since";
+  EXPECT_EQ(Lines(), lines + 2) << "the enrolment and its certificate";
+}
+
+TEST_F(WaitingAkTest, IsNotApprovedInThePlaceOfTheOneThatWasSeen) {
+  const Bytes seen = ShowAnotherAk();
+  const Bytes other = ShowAnotherAk();
+  const NodeRecord before = issuer.Record(host);
+  const size_t lines = Lines();
+  for (const Bytes& name : {seen, Bytes{}}) {
+    const auto approved = Approve(name);
+    ASSERT_FALSE(approved);
+    EXPECT_EQ(approved.error().code, Code::kConflict);
+    EXPECT_EQ(approved.error().Name(), "ak-changed");
+    EXPECT_NE(approved.error().text.find(ToHex(other)), std::string::npos);
+    EXPECT_NE(approved.error().advice.find("lodekey node show " + host.id()), std::string::npos);
+  }
+  EXPECT_EQ(issuer.Record(host), before);
+  EXPECT_EQ(Lines(), lines);
+  EXPECT_TRUE(Must(Approve(other)).changed) << "having looked again";
+}
+
+TEST_F(WaitingAkTest, LeavesAnApprovalAloneWhenAnotherTries) {
+  const Bytes approved = ShowAnotherAk();
+  EXPECT_TRUE(Must(Approve(approved)).changed);
+  ShowAnotherAk();
+  EXPECT_FALSE(Must(Approve(approved)).changed);
+  EXPECT_EQ(issuer.Record(host).approved_ak, approved);
 }
 
 }  // namespace

@@ -132,6 +132,23 @@ void IssuerRig::Admit(Host& host, const std::map<std::string, std::string>& labe
   if (answer != "ACCEPTED") throw std::runtime_error("the host is refused: " + answer);
 }
 
+tpm::PcrBank IssuerRig::Shown(const Host& host, tpm::PcrMask mask) const {
+  const issuer::NodeRecord record = Record(host);
+  const tpm::PcrMask wanted = mask == 0 ? inventory->SharedPcrs(record) : mask;
+  tpm::PcrBank shown = record.last_pcrs;
+  std::erase_if(shown.values, [&](const auto& value) { return (wanted >> value.first & 1) == 0; });
+  return shown;
+}
+
+issuer::ApprovedPcrs IssuerRig::ApprovePcrs(const Host& host, tpm::PcrMask mask,
+                                            bool replace) const {
+  return Must(inventory->ApprovePcrs(host.id(), Shown(host, mask), replace, "uid 0"));
+}
+
+issuer::ChangedNode IssuerRig::ApproveAk(const Host& host) const {
+  return Must(inventory->ApproveAk(host.id(), Record(host).pending_ak->ak_name, "uid 0"));
+}
+
 issuer::NodeRecord IssuerRig::Record(const Host& host) const {
   return Must(inventory->Find(host.id()));
 }

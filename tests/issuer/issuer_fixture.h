@@ -47,6 +47,13 @@ class IssuerRig {
   // Puts the host into the inventory, enrols it and fails the test when it is refused.
   void Admit(Host& host, const std::map<std::string, std::string>& labels = {}) const;
 
+  // What an operator does who looks at the node and approves what is shown: these registers, or
+  // those that the group can share.
+  tpm::PcrBank Shown(const Host& host, tpm::PcrMask mask = 0) const;
+  issuer::ApprovedPcrs ApprovePcrs(const Host& host, tpm::PcrMask mask = 0,
+                                   bool replace = false) const;
+  issuer::ChangedNode ApproveAk(const Host& host) const;
+
   void Pass(Duration duration) { now += duration; }
   issuer::NodeRecord Record(const Host& host) const;
   std::vector<issuer::CredentialRecord> Credentials(const Host& host) const;

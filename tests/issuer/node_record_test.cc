@@ -138,6 +138,8 @@ const BadRecord kBadRecords[] = {
     {"PendingAkSeenBefore1970",
      [](NodeRecord& node) { node.pending_ak->seen = Time(Duration(-1)); }},
     {"VerdictTooLong", [](NodeRecord& node) { node.last_verdict.resize(kMaxVerdict + 1, ' '); }},
+    {"ResetCountDecreasedBefore1970",
+     [](NodeRecord& node) { node.reset_count_decreased = Time(Duration(-1)); }},
     {"CreatedBefore1970", [](NodeRecord& node) { node.created = Time(Duration(-1)); }},
 };
 
@@ -170,6 +172,17 @@ TEST(NodeState, IsRefusedOrDifferentWhenItIsCutShort) {
     const auto decoded = DecodeNodeState(node.id, 0, node.standing, whole.substr(0, size));
     EXPECT_TRUE(!decoded || *decoded != node) << size;
   }
+}
+
+TEST(NodeState, ReadsARecordThatIsOlderThanAField) {
+  store::v1::NodeState state;
+  ASSERT_TRUE(state.ParseFromString(EncodeNodeState(FullNode(1))));
+  state.clear_reset_count_decreased_ms();
+  NodeRecord node = FullNode(1);
+  node.reset_count_decreased.reset();
+  EXPECT_EQ(
+      test::Must(DecodeNodeState(node.id, node.revision, node.standing, state.SerializeAsString())),
+      node);
 }
 
 TEST(NodeState, IsRefusedWhenALabelStandsTwice) {

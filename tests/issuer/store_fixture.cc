@@ -113,6 +113,7 @@ issuer::NodeRecord FullNode(unsigned number) {
   node.last_verdict = R"({"accepted":true})";
   node.last_pcrs = SampleBank(crypto::HashAlg::kSha512, 22);
   node.last_seen = At(11);
+  node.reset_count_decreased = At(12);
   return node;
 }
 

@@ -78,7 +78,7 @@ TEST(AgentConfig, RefusesWhatItsSettingsDoNotAllow) {
   EXPECT_THAT(ErrorOf(kMinimal + "tpm.tcti = ''"), HasSubstr("'tpm.tcti' must not be empty"));
   EXPECT_THAT(ErrorOf(kMinimal + "agent.state_dir = 'x'"), HasSubstr("absolute path"));
   EXPECT_THAT(ErrorOf(kMinimal + "retry.first = '1ms'"), HasSubstr("from 100ms to 1h"));
-  for (const char* pcr : {"'7'", "'16'", "'0'", "'-1'", "''", "'13x'", "13"}) {
+  for (const char* pcr : {"'7'", "'10'", "'16'", "'0'", "'-1'", "''", "'13x'", "13"}) {
     EXPECT_THAT(ErrorOf(kMinimal + "tpm.ledger_pcr = " + pcr),
                 HasSubstr("agent.toml:4:5: 'tpm.ledger_pcr' must be"))
         << pcr;

@@ -55,6 +55,12 @@ Change EnrolledBefore(const Change& setting = {}) {
   };
 }
 
+void ResetBack(Scene& scene) { --scene.clock.reset_count; }
+void ResetBackBefore(Scene& scene) {
+  scene.earlier = EarlierEnrolmentOf(scene);
+  scene.earlier->since_decrease = std::chrono::hours(24);
+}
+
 // A TPM Restart empties the register, and the host does not know its ledger any more.
 void RegisterEmptied(Scene& scene) {
   Suspended(scene);
@@ -174,12 +180,25 @@ const AttackRow kCounterRows[] = {
      .outcome = Outcome::kNodeQuarantined},
     {.row = "A11",
      .title = "resetCount goes back",
-     .mutations = {[](Scene& scene) { --scene.clock.reset_count; },
+     .mutations = {ResetBack,
                    [](Scene& scene) {  // a TPM that was cleared
                      scene.clock = {.clock = 5, .reset_count = 0, .safe = true};
                    }},
      .codes = {"reset-count-decreased"},
      .outcome = Outcome::kEnrolAgain},
+    {.row = "A11/cleared",
+     .title = "a lower resetCount at an enrolment: a TPM that was cleared (accepted)",
+     .stage = Stage::kEnrolment,
+     .setting = EnrolledBefore(),
+     .mutations = {ResetBack},
+     .codes = {}},
+    {.row = "A11/again",
+     .title = "resetCount goes back a second time within a week: two machines take turns",
+     .stage = Stage::kEnrolment,
+     .setting = ResetBackBefore,
+     .mutations = {ResetBack},
+     .codes = {"reset-count-decreased-again"},
+     .outcome = Outcome::kNodeQuarantined},
     {.row = "A11/rebooted",
      .title = "resetCount rises: everything else may differ then",
      .mutations = {[](Scene& scene) {

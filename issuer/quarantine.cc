@@ -1,0 +1,33 @@
+#include "issuer/quarantine.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "issuer/audit_record.h"
+#include "platform/log.h"
+
+namespace lodekey::issuer {
+
+std::string QuarantineReason(const attest::Verdict& verdict) {
+  const auto rule = std::ranges::find(verdict.failed(), attest::Outcome::kNodeQuarantined,
+                                      &attest::FailedRule::outcome);
+  if (rule == verdict.failed().end()) return {};
+  return fmt::format("{}: {} is {}, expected {}: a clone is possible", rule->code, rule->subject,
+                     rule->seen, rule->expected);
+}
+
+std::string QuarantineRecord(const NodeId& node, const std::string& reason, Time now) {
+  return OperatorRecord(
+      {.event = "node.quarantined", .actor = "issuer", .node = node, .detail = reason}, now);
+}
+
+void AlarmQuarantine(const NodeId& node, const std::string& reason) {
+  platform::LogEvent(platform::LogLevel::kError,
+                     "a node is quarantined: there may be a copy of it, and somebody has to look",
+                     {{"node", node},
+                      {"reason", reason},
+                      {"advice", "On the issuer: lodekey explain --node " + node}});
+}
+
+}  // namespace lodekey::issuer
