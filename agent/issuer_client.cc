@@ -8,6 +8,7 @@
 #include <grpcpp/security/tls_certificate_verifier.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
+#include "base/grpc_status.h"
 #include "lodekey/node/v1/node_service.grpc.pb.h"
 
 namespace lodekey::agent {
@@ -60,18 +61,6 @@ class Verifier final : public tls::ExternalCertificateVerifier {
   IssuerTrust trust_;
   std::shared_ptr<Findings> findings_;
 };
-
-Code CodeOf(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::INVALID_ARGUMENT: return Code::kInvalidArgument;
-    case grpc::StatusCode::NOT_FOUND: return Code::kNotFound;
-    case grpc::StatusCode::ABORTED: return Code::kConflict;
-    case grpc::StatusCode::UNAUTHENTICATED: return Code::kUntrusted;
-    case grpc::StatusCode::PERMISSION_DENIED: return Code::kDenied;
-    case grpc::StatusCode::FAILED_PRECONDITION: return Code::kTimeout;
-    default: return Code::kUnavailable;
-  }
-}
 
 std::string Trailer(const grpc::ClientContext& context, const char* key) {
   const auto& trailers = context.GetServerTrailingMetadata();
@@ -169,7 +158,8 @@ class Client final : public IssuerClient {
     const std::string message(status.error_message());
     if (!name.empty()) {
       const std::string request_id = Trailer(context, "lodekey-request-id");
-      return Fail(CodeOf(status.error_code()), fmt::format("the issuer answered: {}", message),
+      return Fail(CodeOfGrpcStatus(status.error_code()),
+                  fmt::format("the issuer answered: {}", message),
                   {.name = name, .advice = Trailer(context, "lodekey-advice")});
     }
     const std::scoped_lock lock(findings_->mutex);

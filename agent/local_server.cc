@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
 
+#include "base/grpc_status.h"
 #include "lodekey/agent/v1/agent_service.grpc.pb.h"
 #include "platform/log.h"
 #include "platform/peer_map.h"
@@ -13,21 +14,6 @@ namespace lodekey::agent {
 namespace {
 
 namespace api = lodekey::agent::v1;
-
-grpc::StatusCode StatusCodeOf(Code code) {
-  switch (code) {
-    case Code::kInvalidArgument: return grpc::StatusCode::INVALID_ARGUMENT;
-    case Code::kNotFound: return grpc::StatusCode::NOT_FOUND;
-    case Code::kConflict: return grpc::StatusCode::ABORTED;
-    case Code::kUntrusted: return grpc::StatusCode::UNAUTHENTICATED;
-    case Code::kDenied: return grpc::StatusCode::PERMISSION_DENIED;
-    case Code::kUnavailable:
-    case Code::kTimeout: return grpc::StatusCode::UNAVAILABLE;
-    case Code::kHardware: return grpc::StatusCode::INTERNAL;
-    case Code::kInternal: return grpc::StatusCode::INTERNAL;
-  }
-  return grpc::StatusCode::INTERNAL;
-}
 
 // Header values are ASCII on one line.
 std::string HeaderText(const std::string& text) {
@@ -54,7 +40,7 @@ class Service final : public api::AgentService::Service {
     }
     context->AddTrailingMetadata("lodekey-error", HeaderText(std::string(result.error().Name())));
     context->AddTrailingMetadata("lodekey-advice", HeaderText(result.error().advice));
-    return {StatusCodeOf(result.error().code), result.error().text};
+    return {static_cast<grpc::StatusCode>(GrpcStatusOf(result.error().code)), result.error().text};
   }
 
   grpc::Status ShowStatus(grpc::ServerContext* context, const api::ShowStatusRequest*,

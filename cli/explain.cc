@@ -13,6 +13,11 @@ using lodekey::verdict::v1::FailedRule;
 using lodekey::verdict::v1::Verdict;
 using platform::EscapeControl;
 
+// A stored verdict that the issuer cannot read has no outcome either, but says so.
+bool NeverJudged(const Verdict& verdict) {
+  return verdict.outcome() == Verdict::OUTCOME_UNSPECIFIED && verdict.failed().empty();
+}
+
 std::string Consequence(Verdict::Outcome outcome) {
   switch (outcome) {
     case Verdict::MESSAGE_REFUSED:
@@ -24,6 +29,7 @@ std::string Consequence(Verdict::Outcome outcome) {
     case Verdict::NODE_REFUSED: return "refused {who}: its identity is withdrawn";
     case Verdict::NODE_QUARANTINED:
       return "quarantined {who}: there may be a copy of it, and an operator has to look";
+    case Verdict::OUTCOME_UNSPECIFIED: return "cannot say what it last found of {who}";
     default: return "judged {who}";
   }
 }
@@ -57,7 +63,7 @@ std::string Paragraph(int number, const FailedRule& rule) {
 }  // namespace
 
 std::string ExplainVerdict(const Verdict& verdict, const ExplainContext& context) {
-  if (verdict.outcome() == Verdict::OUTCOME_UNSPECIFIED) {
+  if (NeverJudged(verdict)) {
     return fmt::format("The issuer has not judged {} yet.\n", context.who);
   }
   std::string text = Opening(verdict, context);
@@ -78,7 +84,7 @@ std::string_view OutcomeText(Verdict::Outcome outcome) {
 }
 
 Json VerdictJson(const Verdict& verdict) {
-  if (verdict.outcome() == Verdict::OUTCOME_UNSPECIFIED) return {};
+  if (NeverJudged(verdict)) return {};
   Json json = {{"outcome", OutcomeText(verdict.outcome())},
                {"judged", JsonTime(verdict.judged_unix_ms())},
                {"failed", Json::array()},

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <grpc/support/log.h>
 
+#include "base/grpc_status.h"
 #include "cli/socket_probe.h"
 #include "platform/escape.h"
 
@@ -13,20 +14,6 @@ namespace {
 
 // A page of the node list with verdicts and PCR values.
 constexpr int kMaxMessage = 64 << 20;
-
-Code CodeOf(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::INVALID_ARGUMENT: return Code::kInvalidArgument;
-    case grpc::StatusCode::NOT_FOUND: return Code::kNotFound;
-    case grpc::StatusCode::ABORTED: return Code::kConflict;
-    case grpc::StatusCode::UNAUTHENTICATED: return Code::kUntrusted;
-    case grpc::StatusCode::PERMISSION_DENIED: return Code::kDenied;
-    case grpc::StatusCode::UNAVAILABLE: return Code::kUnavailable;
-    case grpc::StatusCode::FAILED_PRECONDITION:
-    case grpc::StatusCode::DEADLINE_EXCEEDED: return Code::kTimeout;
-    default: return Code::kInternal;
-  }
-}
 
 std::string Trailer(const grpc::ClientContext& context, const char* key) {
   const auto& trailers = context.GetServerTrailingMetadata();
@@ -76,7 +63,7 @@ std::unexpected<Error> FailCall(const Endpoint& endpoint, const grpc::ClientCont
   const std::string message = platform::EscapeControl(status.error_message());
   const std::string name = Trailer(context, "lodekey-error");
   if (!name.empty()) {
-    return Fail(CodeOf(status.error_code()), message,
+    return Fail(CodeOfGrpcStatus(status.error_code()), message,
                 {.name = name, .advice = Trailer(context, "lodekey-advice")});
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
@@ -89,7 +76,7 @@ std::unexpected<Error> FailCall(const Endpoint& endpoint, const grpc::ClientCont
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     return FailUnreachable(endpoint, {.text = message});
   }
-  return Fail(CodeOf(status.error_code()),
+  return Fail(CodeOfGrpcStatus(status.error_code()),
               fmt::format("{} answered: {}", endpoint.program, message));
 }
 

@@ -56,6 +56,7 @@ constexpr std::array kSentences = std::to_array<Sentence>({
     {"pcr-digest-mismatch", "The PCR values that came are not the ones the TPM signed."},
     {"pcr-values-stale",
      "The PCR values are no longer the ones last accepted, and the new ones did not come along."},
+    {"verdict-unreadable", "What the issuer stored as the last verdict cannot be read: {seen}."},
     {"boot-log-digest",
      "The boot log that came is not the one under the signature: {expected} was signed, {seen} "
      "came."},

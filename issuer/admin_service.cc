@@ -175,7 +175,7 @@ Result<void> Service::Show(admin::ShowIssuerResponse& response) {
       authority.signer()->certificate.not_after().time_since_epoch().count());
   response.set_root_key_present(authority.HasRootKey());
   response.set_audit_path(context_.config.state_dir + "/audit.jsonl");
-  ASSIGN_OR_RETURN(const auto audit_key, authority.OpenAuditKey(), "audit key");
+  ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(authority.options()), "audit key");
   response.set_audit_public_key(attest::ToField(audit_key.public_key()));
   return context_.store.Read([&](View& view) -> Result<void> {
     ASSIGN_OR_RETURN(const crypto::ChainHead head, view.AuditHead(), "audit head");

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "attest/codec.h"
+#include "base/guarded.h"
 #include "issuer/audit_record.h"
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
@@ -230,7 +231,7 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
   };
   self->context_.store.Commit(
       change, [self, reply = std::move(reply)](Result<crypto::ChainHead> head) {
-        reply([&]() -> Result<node::AttestResponse> {
+        reply(Guarded("the end of the attestation", [&]() -> Result<node::AttestResponse> {
           ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head),
                            "record the attestation");
           if (!self->quarantine_.empty()) AlarmQuarantine(self->record().id, self->quarantine_);
@@ -243,7 +244,7 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
           if (!self->grant_) return FinishReply(self->context_, self->response_, {}, {});
           return FinishReply(self->context_, self->response_, self->grant_->record().serial,
                              self->grant_->tbs());
-        }());
+        }));
       });
 }
 

@@ -50,6 +50,15 @@ std::string CredentialAuditRecord(const CredentialRecord& credential, Time now) 
                {"tbs_sha256", ToHex(credential.tbs_digest)}});
 }
 
+std::string CertificateAuditRecord(std::string_view event, const crypto::CertificateSpec& spec,
+                                   const crypto::PublicKey& key, Time now) {
+  return Line({{"time", FormatTime(now)},
+               {"event", event},
+               {"serial", ToHex(spec.serial)},
+               {"key_sha256", ToHex(key.spki_sha256())},
+               {"not_after", FormatTime(spec.not_after)}});
+}
+
 std::string OperatorRecord(const OperatorAction& action, Time now) {
   Json json = {{"time", FormatTime(now)},
                {"event", action.event},

@@ -7,6 +7,7 @@
 
 #include "attest/verdict.h"
 #include "base/time.h"
+#include "crypto/certificate_builder.h"
 #include "issuer/node_record.h"
 #include "issuer/store.h"
 
@@ -18,6 +19,11 @@ std::string VerdictRecord(std::string_view event, const NodeId& node,
 
 // "credential.issued": what will be signed, before it is.
 std::string CredentialAuditRecord(const CredentialRecord& credential, Time now);
+
+// A certificate of the issuer's own, before it is signed: "intermediate.issued",
+// "server-certificate.issued".
+std::string CertificateAuditRecord(std::string_view event, const crypto::CertificateSpec& spec,
+                                   const crypto::PublicKey& key, Time now);
 
 // What an operator did: "node.allowed", "node.removed", "pcrs.approved", "ak.approved".
 struct OperatorAction {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "crypto/certificate_builder.h"
+#include "issuer/audit_record.h"
 #include "issuer/authority_files.h"
 #include "platform/file.h"
 
@@ -67,11 +68,28 @@ bool Due(const crypto::Certificate& certificate, Time now) {
   return now >= made + (certificate.not_after() - made) / 2;
 }
 
+std::unexpected<Error> NotInitialised(const AuthorityOptions& options, std::string_view missing) {
+  return Fail(Code::kNotFound, fmt::format("{} holds no {}", options.directory, missing),
+              {.name = "not-initialised", .advice = "Run: lodekey-issuer init"});
+}
+
 }  // namespace
 
-Authority::Authority(AuthorityOptions options, crypto::Certificate root,
+// What is to be signed for the issuer itself, and by whom.
+struct Authority::Certified {
+  std::string_view event;
+  const crypto::CertificateSpec& spec;
+  const crypto::PublicKey& key;
+  const crypto::Certificate& ca;
+  const crypto::PrivateKey& ca_key;
+};
+
+Authority::Authority(AuthorityOptions options, Store& store, crypto::Certificate root,
                      crypto::Certificate authority)
-    : options_(std::move(options)), root_(std::move(root)), authority_(std::move(authority)) {}
+    : options_(std::move(options)),
+      store_(store),
+      root_(std::move(root)),
+      authority_(std::move(authority)) {}
 
 Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
   const AuthorityFiles files(options.directory);
@@ -94,12 +112,10 @@ Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
   return MakeCa(files, kRoot, root);
 }
 
-Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Time now) {
+Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Store& store,
+                                                   Time now) {
   const AuthorityFiles files(options.directory);
-  if (!files.HasCertificate(kRoot)) {
-    return Fail(Code::kNotFound, fmt::format("{} holds no root", options.directory),
-                {.name = "not-initialised", .advice = "Run: lodekey-issuer init"});
-  }
+  if (!files.HasCertificate(kRoot)) return NotInitialised(options, kRoot);
   ASSIGN_OR_RETURN(auto root, files.ReadCertificate(kRoot), "root");
   ASSIGN_OR_RETURN(auto authority_certificate, files.ReadCertificate(kAuthority),
                    "issuer authority");
@@ -111,7 +127,7 @@ Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Tim
     RETURN_IF_ERROR(CheckPair(root, root_key, kRoot), "open the authorities");
   }
   std::unique_ptr<Authority> authority(
-      new Authority(std::move(options), std::move(root), std::move(authority_certificate)));
+      new Authority(std::move(options), store, std::move(root), std::move(authority_certificate)));
   RETURN_IF_ERROR(authority->LoadOrMakeIntermediate(now), "open the intermediate");
   return authority;
 }
@@ -149,10 +165,27 @@ Result<std::shared_ptr<const Signer>> Authority::MakeIntermediate(Time now) cons
   spec.not_after = std::min(spec.not_after, root_.not_after());
   spec.uri_sans = {"spiffe://" + options_.trust_domain};
   ASSIGN_OR_RETURN(auto certificate,
-                   crypto::SignCertificate(spec, key.public_key(), &root_, root_key), "sign");
+                   SignRecorded({.event = "intermediate.issued",
+                                 .spec = spec,
+                                 .key = key.public_key(),
+                                 .ca = root_,
+                                 .ca_key = root_key},
+                                now),
+                   "sign");
   RETURN_IF_ERROR(files.WriteKey(kIntermediate, key), "store the intermediate");
   RETURN_IF_ERROR(files.WriteCertificate(kIntermediate, certificate), "store the intermediate");
   return std::make_shared<const Signer>(Signer{std::move(certificate), std::move(key)});
+}
+
+Result<crypto::Certificate> Authority::SignRecorded(const Certified& certified, Time now) const {
+  const std::string record =
+      CertificateAuditRecord(certified.event, certified.spec, certified.key, now);
+  RETURN_IF_ERROR(store_.CommitAndWait([&](Transaction& transaction) -> Result<void> {
+    transaction.Audit(record);
+    return {};
+  }),
+                  "record the certificate");
+  return crypto::SignCertificate(certified.spec, certified.key, &certified.ca, certified.ca_key);
 }
 
 Result<void> Authority::Refresh(Time now) {
@@ -196,18 +229,22 @@ Result<ServerIdentity> Authority::MakeServerIdentity(Time now, Duration life) co
   ASSIGN_OR_RETURN(const auto authority_key, files.ReadKey(kAuthority), "issuer authority");
   ASSIGN_OR_RETURN(const auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256),
                    "make a server key");
-  ASSIGN_OR_RETURN(
-      const auto certificate,
-      crypto::SignCertificate(
-          {.serial = crypto::RandomSerial(),
-           .common_name = "lodekey issuer",
-           .organization = {},
-           .not_before = now - kBackdate,
-           .not_after = std::min(now + life, authority_.not_after()),
-           .uri_sans = {fmt::format("spiffe://{}/lodekey/issuer", options_.trust_domain)},
-           .server_auth = true},
-          key.public_key(), &authority_, authority_key),
-      "sign the server certificate");
+  const crypto::CertificateSpec spec{
+      .serial = crypto::RandomSerial(),
+      .common_name = "lodekey issuer",
+      .organization = {},
+      .not_before = now - kBackdate,
+      .not_after = std::min(now + life, authority_.not_after()),
+      .uri_sans = {fmt::format("spiffe://{}/lodekey/issuer", options_.trust_domain)},
+      .server_auth = true};
+  ASSIGN_OR_RETURN(const auto certificate,
+                   SignRecorded({.event = "server-certificate.issued",
+                                 .spec = spec,
+                                 .key = key.public_key(),
+                                 .ca = authority_,
+                                 .ca_key = authority_key},
+                                now),
+                   "sign the server certificate");
   ASSIGN_OR_RETURN(const crypto::Secret pem, key.ToPem(), "encode the server key");
   return ServerIdentity{.key_pem = std::string(AsText(pem.Reveal())),
                         .chain_pem = certificate.ToPem() + authority_.ToPem(),
@@ -218,9 +255,10 @@ std::string Authority::Pin() const { return "sha256:" + ToHex(authority_.key().s
 
 bool Authority::HasRootKey() const { return AuthorityFiles(options_.directory).HasKey(kRoot); }
 
-Result<crypto::Ed25519Key> Authority::OpenAuditKey() const {
-  ASSIGN_OR_RETURN(const crypto::Secret seed, AuthorityFiles(options_.directory).ReadSeed(kAudit),
-                   "audit key");
+Result<crypto::Ed25519Key> Authority::OpenAuditKey(const AuthorityOptions& options) {
+  const AuthorityFiles files(options.directory);
+  if (!files.HasKey(kAudit)) return NotInitialised(options, "audit key");
+  ASSIGN_OR_RETURN(const crypto::Secret seed, files.ReadSeed(kAudit), "audit key");
   return crypto::Ed25519Key::FromSeed(seed);
 }
 

@@ -46,19 +46,26 @@ class Authority {
   static Result<void> Initialise(const AuthorityOptions& options, Time now);
 
   // Reads what Initialise made. kNotFound ("not-initialised"); kUntrusted ("authority-corrupt")
-  // when key and certificate do not belong together.
-  static Result<std::unique_ptr<Authority>> Open(AuthorityOptions options, Time now);
+  // when key and certificate do not belong together. `store`, which outlives it, records what it
+  // signs for the issuer itself.
+  static Result<std::unique_ptr<Authority>> Open(AuthorityOptions options, Store& store, Time now);
 
-  // Renews the intermediate at half its life; call now and then. Without the root's key on this
-  // host it fails (kNotFound, "root-key-absent") once the intermediate is due, which goes on
-  // signing until it ends.
+  // What the store's audit log is signed with; it is needed before there is a store. kNotFound
+  // ("not-initialised").
+  static Result<crypto::Ed25519Key> OpenAuditKey(const AuthorityOptions& options);
+
+  // Renews the intermediate at half its life; call now and then, not from the store's writer.
+  // The line "intermediate.issued" is durable before the new one is signed. Without the root's key
+  // on this host it fails (kNotFound, "root-key-absent") once the intermediate is due, which goes
+  // on signing until it ends.
   Result<void> Refresh(Time now);
 
   // Signs exactly what was recorded, with the intermediate it names. Returns the chain, leaf first,
   // without the root.
   Result<std::vector<crypto::Certificate>> Sign(const RecordedGrant& grant) const;
 
-  // A server certificate for a fresh key, good for `life`.
+  // A server certificate for a fresh key, good for `life`. The line "server-certificate.issued" is
+  // durable before it is signed. Not from the store's writer.
   Result<ServerIdentity> MakeServerIdentity(Time now, Duration life) const;
 
   std::shared_ptr<const Signer> signer() const;  // the current intermediate
@@ -69,15 +76,19 @@ class Authority {
   uint64_t bundle_sequence() const { return 1; }
   const AuthorityOptions& options() const { return options_; }
 
-  Result<crypto::Ed25519Key> OpenAuditKey() const;
   Result<crypto::Secret> OpenChallengeKey() const;
 
  private:
-  Authority(AuthorityOptions options, crypto::Certificate root, crypto::Certificate authority);
+  Authority(AuthorityOptions options, Store& store, crypto::Certificate root,
+            crypto::Certificate authority);
   Result<void> LoadOrMakeIntermediate(Time now);
   Result<std::shared_ptr<const Signer>> MakeIntermediate(Time now) const;
+  // Records, then signs: nothing that the audit log does not have is ever signed.
+  struct Certified;
+  Result<crypto::Certificate> SignRecorded(const Certified& certified, Time now) const;
 
   AuthorityOptions options_;
+  Store& store_;
   crypto::Certificate root_;
   crypto::Certificate authority_;
   std::mutex refresh_mutex_;  // one renewal at a time writes the files

@@ -4,10 +4,12 @@
 
 #include "attest/codec.h"
 #include "attest/key_rules.h"
+#include "base/guarded.h"
 #include "issuer/audit_record.h"
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
 #include "issuer/quarantine.h"
+#include "platform/clock.h"
 #include "tpm/make_credential.h"
 
 namespace lodekey::issuer {
@@ -17,6 +19,13 @@ namespace node = lodekey::node::v1;
 
 constexpr int kMaxEndorsementKeys = 8;
 constexpr size_t kSecretSize = 32;
+// Starting and finishing; whoever knows a node's endorsement key can spend no more than this.
+constexpr uint32_t kCallsPerNode = 10;
+
+std::unexpected<Error> TooMany(std::string text) {
+  return Fail(Code::kUnavailable, std::move(text),
+              {.name = "too-many-enrolments", .advice = "It is tried again by itself."});
+}
 
 Result<void> CheckBounds(const node::StartEnrolmentRequest& request) {
   size_t bytes = 0;
@@ -54,7 +63,7 @@ Result<void> CheckStanding(const NodeRecord& record) {
   return {};
 }
 
-Result<NodeRecord> Admit(const Context& context, const std::string& ek_hash) {
+Result<NodeRecord> FindNode(const Context& context, const std::string& ek_hash) {
   std::optional<NodeRecord> record;
   RETURN_IF_ERROR(context.store.Read([&](View& view) -> Result<void> {
     ASSIGN_OR_RETURN(record, view.FindNodeByEk(ek_hash), "look the endorsement key up");
@@ -261,7 +270,7 @@ void Finishing::Commit(Reply<node::FinishEnrolmentResponse> reply) && {
   };
   self->context_.store.Commit(change, [self,
                                        reply = std::move(reply)](Result<crypto::ChainHead> head) {
-    reply([&]() -> Result<node::FinishEnrolmentResponse> {
+    reply(Guarded("the end of the enrolment", [&]() -> Result<node::FinishEnrolmentResponse> {
       ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head), "record the enrolment");
       if (!self->quarantine_.empty()) AlarmQuarantine(self->record_.id, self->quarantine_);
       *self->response_.mutable_audit_head() = HeadOf(committed);
@@ -275,11 +284,40 @@ void Finishing::Commit(Reply<node::FinishEnrolmentResponse> reply) && {
                        "node certificate");
       *self->response_.mutable_identity() = IdentityOf(chain);
       return self->response_;
-    }());
+    }));
   });
 }
 
+// The challenge that was made for whoever can show the secret in it.
+Result<Challenge> OpenChallenge(const Context& context, const node::FinishEnrolmentRequest& request,
+                                Time now) {
+  ASSIGN_OR_RETURN(Challenge challenge, context.sealer.Open(AsBytes(request.sealed_state()), now),
+                   "challenge");
+  if (challenge.activation_secret.Matches(AsBytes(request.activation_secret()))) return challenge;
+  return Fail(Code::kUntrusted, "the secret was not recovered by the TPM it was made for",
+              {.name = "activation-secret",
+               .advice = "Start the enrolment again on the host that holds this TPM."});
+}
+
 }  // namespace
+
+Enroller::Enroller(Context& context)
+    : context_(context),
+      nodes_(context.config.enrolments_per_second, kCallsPerNode),
+      strangers_(RateLimit::kNoTotal, context.config.enrolments_per_second) {}
+
+Result<NodeRecord> Enroller::Admit(const std::string& ek_hash) const {
+  auto record = FindNode(context_, ek_hash);
+  if (!record) return RefuseStranger(std::move(record.error()));
+  if (!nodes_.Allow(record->id, platform::Uptime()))
+    return TooMany("known nodes enrol more often than they may");
+  return record;
+}
+
+std::unexpected<Error> Enroller::RefuseStranger(Error reason) const {
+  if (strangers_.Allow("strangers", platform::Uptime())) return std::unexpected(std::move(reason));
+  return TooMany("strangers ask more often than they may");
+}
 
 Result<node::StartEnrolmentResponse> Enroller::Start(
     const node::StartEnrolmentRequest& request) const {
@@ -288,7 +326,7 @@ Result<node::StartEnrolmentResponse> Enroller::Start(
   ASSIGN_OR_RETURN(const attest::EndorsementKey ek,
                    attest::ReadEndorsementKey(AsBytes(request.endorsement_keys(0).public_())),
                    "start enrolment");
-  ASSIGN_OR_RETURN(const NodeRecord record, Admit(context_, ToHex(ek.area.key().spki_sha256())),
+  ASSIGN_OR_RETURN(const NodeRecord record, Admit(ToHex(ek.area.key().spki_sha256())),
                    "start enrolment");
   ASSIGN_OR_RETURN(const tpm::PublicArea ak,
                    attest::ReadAttestationKey(AsBytes(request.ak_public())), "start enrolment");
@@ -326,15 +364,10 @@ void Enroller::Finish(const node::FinishEnrolmentRequest& request,
                       Reply<node::FinishEnrolmentResponse> reply) const {
   auto finishing = [&]() -> Result<Finishing> {
     const Time now = context_.now();
-    ASSIGN_OR_RETURN(Challenge challenge,
-                     context_.sealer.Open(AsBytes(request.sealed_state()), now),
-                     "finish enrolment");
-    if (!challenge.activation_secret.Matches(AsBytes(request.activation_secret()))) {
-      return Fail(Code::kUntrusted, "the secret was not recovered by the TPM it was made for",
-                  {.name = "activation-secret",
-                   .advice = "Start the enrolment again on the host that holds this TPM."});
-    }
-    ASSIGN_OR_RETURN(NodeRecord record, Admit(context_, challenge.node_id), "finish enrolment");
+    auto opened = OpenChallenge(context_, request, now);
+    if (!opened) return RefuseStranger(std::move(opened.error()).Wrapped("finish enrolment"));
+    Challenge challenge = *std::move(opened);
+    ASSIGN_OR_RETURN(NodeRecord record, Admit(challenge.node_id), "finish enrolment");
     if (record.revision != challenge.node_revision) {
       return Fail(Code::kConflict, "the node's record changed since the enrolment began",
                   {.name = "node-changed", .advice = "Start the enrolment again."});

@@ -3,26 +3,12 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "base/grpc_status.h"
 #include "crypto/secret.h"
 #include "platform/log.h"
 
 namespace lodekey::issuer {
 namespace {
-
-grpc::StatusCode StatusCodeOf(Code code) {
-  switch (code) {
-    case Code::kInvalidArgument: return grpc::StatusCode::INVALID_ARGUMENT;
-    case Code::kNotFound: return grpc::StatusCode::NOT_FOUND;
-    case Code::kConflict: return grpc::StatusCode::ABORTED;
-    case Code::kUntrusted: return grpc::StatusCode::UNAUTHENTICATED;
-    case Code::kDenied: return grpc::StatusCode::PERMISSION_DENIED;
-    case Code::kUnavailable: return grpc::StatusCode::UNAVAILABLE;
-    case Code::kTimeout: return grpc::StatusCode::FAILED_PRECONDITION;
-    case Code::kHardware:
-    case Code::kInternal: return grpc::StatusCode::INTERNAL;
-  }
-  return grpc::StatusCode::INTERNAL;
-}
 
 // Header values are ASCII on one line.
 std::string HeaderText(const std::string& text) {
@@ -47,10 +33,11 @@ grpc::Status ToGrpcStatus(grpc::ServerContextBase& context, const Error& error, 
        {"where", fmt::format("{}:{}", error.where.file_name(), error.where.line())}});
   context.AddTrailingMetadata("lodekey-error", HeaderText(name));
   context.AddTrailingMetadata("lodekey-request-id", request_id);
+  const auto status = static_cast<grpc::StatusCode>(GrpcStatusOf(error.code));
   if (audience == Audience::kStranger)
-    return {StatusCodeOf(error.code), fmt::format("{} (request {})", name, request_id)};
+    return {status, fmt::format("{} (request {})", name, request_id)};
   context.AddTrailingMetadata("lodekey-advice", HeaderText(error.advice));
-  return {StatusCodeOf(error.code), error.text};
+  return {status, error.text};
 }
 
 }  // namespace lodekey::issuer

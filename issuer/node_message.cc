@@ -28,6 +28,19 @@ std::unexpected<Error> Malformed(std::string text) {
   return Fail(Code::kInvalidArgument, std::move(text), {.name = "values-malformed"});
 }
 
+// Stored bytes that are no verdict are shown as such: one node must not hide the others.
+lodekey::verdict::v1::Verdict DecodeVerdict(const std::string& stored) {
+  lodekey::verdict::v1::Verdict verdict;
+  if (verdict.ParseFromString(stored)) return verdict;
+  verdict.Clear();
+  auto& rule = *verdict.add_failed();
+  rule.set_code("verdict-unreadable");
+  rule.set_subject("last verdict");
+  rule.set_seen(fmt::format("{} bytes", stored.size()));
+  rule.set_accept("The node's next evidence; its verdict replaces this one.");
+  return verdict;
+}
+
 }  // namespace
 
 admin::PcrValue EncodePcrValue(crypto::HashAlg bank, uint8_t pcr, ByteView value) {
@@ -73,10 +86,8 @@ Result<admin::Node> EncodeNode(Context& context, const NodeRecord& record) {
   message.set_shared_pcrs(Inventory(context).SharedPcrs(record));
   for (const auto& [pcr, value] : record.last_pcrs.values)
     *message.add_pcrs() = EncodePcrValue(record.last_pcrs.alg, pcr, value);
-  if (!record.last_verdict.empty() &&
-      !message.mutable_last_verdict()->ParseFromString(record.last_verdict)) {
-    return Fail(Code::kInternal, "the stored verdict does not parse");
-  }
+  if (!record.last_verdict.empty())
+    *message.mutable_last_verdict() = DecodeVerdict(record.last_verdict);
   RETURN_IF_ERROR(context.store.Read([&](View& view) -> Result<void> {
     ASSIGN_OR_RETURN(const auto references, view.ListReferences(record.Group()), "references");
     for (const ReferencePcr& reference : references)

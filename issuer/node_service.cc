@@ -1,8 +1,13 @@
 #include "issuer/node_service.h"
 
+#include "attest/evidence.h"
+#include "attest/ledger.h"
+#include "base/guarded.h"
 #include "issuer/attestation.h"
 #include "issuer/enroller.h"
+#include "issuer/field_count.h"
 #include "issuer/grpc_error.h"
+#include "issuer/rate_limit.h"
 #include "lodekey/node/v1/node_service.grpc.pb.h"
 #include "platform/clock.h"
 
@@ -10,18 +15,45 @@ namespace lodekey::issuer {
 namespace {
 
 namespace node = lodekey::node::v1;
+namespace pb = google::protobuf;
+
+// Bytes of a request, beside which nothing is parsed. A stranger's first is keys and certificates.
+constexpr size_t kMaxKeys = size_t{64} << 10;
+constexpr size_t kMaxEvidence =
+    attest::kMaxBootLogSize + attest::kMaxImaChunk + attest::kMaxLedgerSize + kMaxKeys;
+// Evidence with 24 registers has eighty, and whoever adds fields later will add few.
+constexpr size_t kMaxFields = 256;
 
 // Runs `body`; what a library throws ends the call, not the process.
 template <class Body>
-grpc::ServerUnaryReactor* Guarded(grpc::CallbackServerContext* context, Body body) {
+grpc::ServerUnaryReactor* EndingCall(grpc::CallbackServerContext* context, Body body) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  try {
+  const Result<void> done = Guarded("the call", [&]() -> Result<void> {
     body(reactor);
-  } catch (const std::exception& exception) {
-    reactor->Finish(ToGrpcStatus(*context, Error{.code = Code::kInternal, .text = exception.what()},
-                                 Audience::kStranger, "exception"));
-  }
+    return {};
+  });
+  if (!done)
+    reactor->Finish(ToGrpcStatus(*context, done.error(), Audience::kStranger, "exception"));
   return reactor;
+}
+
+Result<void> Parse(const grpc::ByteBuffer& buffer, size_t max_bytes, pb::Message& message) {
+  if (buffer.Length() > max_bytes) {
+    return Fail(Code::kInvalidArgument, "the request has more bytes than its method takes",
+                {.name = "request-too-large"});
+  }
+  grpc::Slice slice;
+  if (!buffer.DumpToSingleSlice(&slice).ok()) return Fail(Code::kInternal, "the request is gone");
+  const ByteView bytes(slice.begin(), slice.size());
+  RETURN_IF_ERROR(CheckFieldCount(bytes, *message.GetDescriptor(), kMaxFields), "request");
+  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return {};
+  return Fail(Code::kInvalidArgument, "the request does not parse", {.name = "request-malformed"});
+}
+
+Result<grpc::ByteBuffer> Serialise(const pb::Message& message) {
+  const std::string bytes = message.SerializeAsString();
+  const grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
 }
 
 Result<Peer> PeerOf(const grpc::CallbackServerContext& context) {
@@ -37,65 +69,112 @@ Result<Peer> PeerOf(const grpc::CallbackServerContext& context) {
   return Peer{.certificate = std::move(certificate)};
 }
 
-class Service final : public node::NodeService::CallbackService {
+// A flood is not logged: it must not fill the log.
+grpc::Status RefuseTooMany(grpc::CallbackServerContext& context, const std::string& name) {
+  context.AddTrailingMetadata("lodekey-error", name);
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED, name + ": try again later"};
+}
+
+grpc::Status Refuse(grpc::CallbackServerContext& context, const Error& error, Audience audience,
+                    std::string_view call) {
+  if (error.name.starts_with("too-many-")) return RefuseTooMany(context, error.name);
+  return ToGrpcStatus(context, error, audience, call);
+}
+
+// Where the answer to one call goes.
+template <class Response>
+Reply<Response> Answer(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+                       grpc::ByteBuffer* response, Audience audience, std::string_view call) {
+  return [=](const Result<Response>& result) {
+    const auto written = Guarded("the answer", [&]() -> Result<grpc::ByteBuffer> {
+      if (!result) return std::unexpected(result.error());
+      return Serialise(*result);
+    });
+    if (written) {
+      *response = *written;
+      return reactor->Finish(grpc::Status::OK);
+    }
+    // What a refusal that throws as well leaves to the caller.
+    grpc::Status status(grpc::StatusCode::INTERNAL, "internal");
+    static_cast<void>(Guarded("the refusal", [&]() -> Result<void> {
+      status = Refuse(*context, written.error(), audience, call);
+      return {};
+    }));
+    reactor->Finish(status);
+  };
+}
+
+// The methods take bytes, so that they are bounded before they are parsed.
+using RawService = node::NodeService::WithRawCallbackMethod_StartEnrolment<
+    node::NodeService::WithRawCallbackMethod_FinishEnrolment<
+        node::NodeService::WithRawCallbackMethod_Attest<node::NodeService::Service>>>;
+
+class Service final : public RawService {
  public:
-  Service(Context& context, RateLimit& limit, Connections& connections)
-      : enroller_(context), attestation_(context), limit_(limit), connections_(connections) {}
+  Service(Context& context, Connections& connections)
+      : enroller_(context),
+        attestation_(context),
+        enrol_sources_(RateLimit::kNoTotal, context.config.enrolments_per_source),
+        connections_(connections) {}
 
  private:
   grpc::ServerUnaryReactor* StartEnrolment(grpc::CallbackServerContext* context,
-                                           const node::StartEnrolmentRequest* request,
-                                           node::StartEnrolmentResponse* response) override {
-    return Guarded(context, [&](grpc::ServerUnaryReactor* reactor) {
-      if (!Admitted(*context, reactor)) return;
-      auto started = enroller_.Start(*request);
-      if (!started)
-        return reactor->Finish(
-            ToGrpcStatus(*context, started.error(), Audience::kStranger, "StartEnrolment"));
-      *response = *std::move(started);
-      reactor->Finish(grpc::Status::OK);
+                                           const grpc::ByteBuffer* request,
+                                           grpc::ByteBuffer* response) override {
+    return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
+      if (!Allowed(*context, enrol_sources_))
+        return reactor->Finish(RefuseTooMany(*context, "too-many-enrolments"));
+      const auto answer = Answer<node::StartEnrolmentResponse>(
+          context, reactor, response, Audience::kStranger, "StartEnrolment");
+      node::StartEnrolmentRequest message;
+      if (const auto parsed = Parse(*request, kMaxKeys, message); !parsed)
+        return answer(std::unexpected(parsed.error()));
+      answer(enroller_.Start(message));
     });
   }
 
   grpc::ServerUnaryReactor* FinishEnrolment(grpc::CallbackServerContext* context,
-                                            const node::FinishEnrolmentRequest* request,
-                                            node::FinishEnrolmentResponse* response) override {
-    return Guarded(context, [&](grpc::ServerUnaryReactor* reactor) {
-      if (!Admitted(*context, reactor)) return;
-      enroller_.Finish(*request,
-                       Answer(context, reactor, response, Audience::kStranger, "FinishEnrolment"));
+                                            const grpc::ByteBuffer* request,
+                                            grpc::ByteBuffer* response) override {
+    return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
+      if (!Allowed(*context, enrol_sources_))
+        return reactor->Finish(RefuseTooMany(*context, "too-many-enrolments"));
+      const auto answer = Answer<node::FinishEnrolmentResponse>(
+          context, reactor, response, Audience::kStranger, "FinishEnrolment");
+      node::FinishEnrolmentRequest message;
+      if (const auto parsed = Parse(*request, kMaxEvidence, message); !parsed)
+        return answer(std::unexpected(parsed.error()));
+      enroller_.Finish(message, answer);
     });
   }
 
   grpc::ServerUnaryReactor* Attest(grpc::CallbackServerContext* context,
-                                   const node::AttestRequest* request,
-                                   node::AttestResponse* response) override {
-    return Guarded(context, [&](grpc::ServerUnaryReactor* reactor) {
-      if (!attest_limit_.Allow(SourceOf(context->peer()), platform::Uptime()))
-        return RefuseTooMany(*context, reactor, "too-many-attestations");
+                                   const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* response) override {
+    return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
+      if (!Allowed(*context, attest_sources_))
+        return reactor->Finish(RefuseTooMany(*context, "too-many-attestations"));
       const auto peer = PeerOf(*context);
       if (!peer)
         return reactor->Finish(ToGrpcStatus(*context, peer.error(), Audience::kStranger, "Attest"));
-      const auto answer = Answer(context, reactor, response, Audience::kNode, "Attest");
-      attestation_.Attest(*peer, *request, [=, this](Result<node::AttestResponse> result) {
-        // Only a proven node has a connection worth knowing.
-        if (result) NoteConnection(*context, *peer);
-        answer(std::move(result));
+      const auto answer =
+          Answer<node::AttestResponse>(context, reactor, response, Audience::kNode, "Attest");
+      node::AttestRequest message;
+      if (const auto parsed = Parse(*request, kMaxEvidence, message); !parsed)
+        return answer(std::unexpected(parsed.error()));
+      attestation_.Attest(*peer, message, [=, this](Result<node::AttestResponse> result) {
+        answer(Guarded("the connection", [&]() -> Result<node::AttestResponse> {
+          // Only a proven node has a connection worth knowing.
+          if (result) NoteConnection(*context, *peer);
+          return std::move(result);
+        }));
       });
     });
   }
 
-  bool Admitted(grpc::CallbackServerContext& context, grpc::ServerUnaryReactor* reactor) {
-    if (limit_.Allow(SourceOf(context.peer()), platform::Uptime())) return true;
-    RefuseTooMany(context, reactor, "too-many-enrolments");
-    return false;
-  }
-
-  // Not logged: a flood must not fill the log.
-  static void RefuseTooMany(grpc::CallbackServerContext& context, grpc::ServerUnaryReactor* reactor,
-                            const std::string& name) {
-    context.AddTrailingMetadata("lodekey-error", name);
-    reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, name + ": try again later"});
+  // By source alone: whatever strangers from many addresses share, they could use up.
+  static bool Allowed(const grpc::CallbackServerContext& context, RateLimit& sources) {
+    return sources.Allow(SourceOf(context.peer()), platform::Uptime());
   }
 
   void NoteConnection(const grpc::CallbackServerContext& context, const Peer& peer) {
@@ -104,30 +183,17 @@ class Service final : public node::NodeService::CallbackService {
       connections_.Note(uris.front().substr(uris.front().rfind('/') + 1), context.peer());
   }
 
-  template <class Response>
-  static Reply<Response> Answer(grpc::CallbackServerContext* context,
-                                grpc::ServerUnaryReactor* reactor, Response* response,
-                                Audience audience, std::string_view call) {
-    return [=](Result<Response> result) {
-      if (!result) return reactor->Finish(ToGrpcStatus(*context, result.error(), audience, call));
-      *response = *std::move(result);
-      reactor->Finish(grpc::Status::OK);
-    };
-  }
-
   Enroller enroller_;
   Attestation attestation_;
-  RateLimit& limit_;
-  // A million hosts attest 1,700 times a second; behind one address there are fewer.
-  RateLimit attest_limit_{20000, 1000};
+  RateLimit enrol_sources_;
+  RateLimit attest_sources_{RateLimit::kNoTotal, 1000};
   Connections& connections_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeNodeService(Context& context, RateLimit& limit,
-                                               Connections& connections) {
-  return std::make_unique<Service>(context, limit, connections);
+std::unique_ptr<grpc::Service> MakeNodeService(Context& context, Connections& connections) {
+  return std::make_unique<Service>(context, connections);
 }
 
 }  // namespace lodekey::issuer

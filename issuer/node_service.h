@@ -8,11 +8,9 @@
 
 #include "issuer/connections.h"
 #include "issuer/context.h"
-#include "issuer/rate_limit.h"
 
 namespace lodekey::issuer {
 
-std::unique_ptr<grpc::Service> MakeNodeService(Context& context, RateLimit& limit,
-                                               Connections& connections);
+std::unique_ptr<grpc::Service> MakeNodeService(Context& context, Connections& connections);
 
 }  // namespace lodekey::issuer

@@ -18,13 +18,19 @@ bool RateLimit::Take(Bucket& bucket, double rate, Duration now) const {
   return true;
 }
 
+// A full bucket has nothing to remember. Once a second, not at each request: a flood from more
+// sources than the table holds must not have it walked each time.
+void RateLimit::ForgetQuietSources(Duration now) {
+  constexpr Duration kQuiet = std::chrono::seconds(1);
+  if (now < next_forgetting_) return;
+  next_forgetting_ = now + kQuiet;
+  std::erase_if(sources_, [&](const auto& entry) { return now - entry.second.filled >= kQuiet; });
+}
+
 bool RateLimit::Allow(const std::string& source, Duration now) {
   const std::scoped_lock lock(mutex_);
   if (sources_.size() >= kMaxSources && !sources_.contains(source)) {
-    // A full bucket has nothing to remember.
-    std::erase_if(sources_, [&](const auto& entry) {
-      return now - entry.second.filled >= std::chrono::seconds(1);
-    });
+    ForgetQuietSources(now);
     if (sources_.size() >= kMaxSources) return Take(total_, total_rate_, now);
   }
   Bucket& bucket =

@@ -1,8 +1,9 @@
-// Token buckets for requests of strangers: one for all, one for each source. Pure: the time is
-// given.
+// Token buckets for requests: one for all, one for each source, which may be an address or a node.
+// Pure: the time is given.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -15,12 +16,14 @@ namespace lodekey::issuer {
 class RateLimit {
  public:
   static constexpr size_t kMaxSources = 10000;
+  // A total for limits by source alone: what all share, strangers can use up.
+  static constexpr uint32_t kNoTotal = std::numeric_limits<uint32_t>::max();
 
   // Each bucket holds one second's worth.
   RateLimit(uint32_t total_per_second, uint32_t source_per_second);
 
   // Whether a request of `source` at `now` may pass. When the table of sources is full, new ones
-  // share the total.
+  // share the total; without a total they pass.
   bool Allow(const std::string& source, Duration now);
 
  private:
@@ -29,12 +32,14 @@ class RateLimit {
     Duration filled = {};
   };
   bool Take(Bucket& bucket, double rate, Duration now) const;
+  void ForgetQuietSources(Duration now);
 
   double total_rate_;
   double source_rate_;
   std::mutex mutex_;
   Bucket total_;
   std::unordered_map<std::string, Bucket> sources_;
+  Duration next_forgetting_ = Duration::min();
 };
 
 }  // namespace lodekey::issuer

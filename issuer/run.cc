@@ -8,6 +8,7 @@
 #include "crypto/tls_policy.h"
 #include "issuer/audit_log.h"
 #include "issuer/context.h"
+#include "issuer/housekeeping.h"
 #include "issuer/server.h"
 #include "issuer/sqlite_store.h"
 #include "platform/clock.h"
@@ -18,7 +19,7 @@
 namespace lodekey::issuer {
 namespace {
 
-constexpr Duration kHousekeeping = std::chrono::seconds(60);
+constexpr Duration kWake = std::chrono::seconds(60);  // to see what is due
 
 AuthorityOptions AuthorityOptionsOf(const IssuerConfig& config) {
   return {.directory = config.state_dir + "/ca",
@@ -31,8 +32,8 @@ AuthorityOptions AuthorityOptionsOf(const IssuerConfig& config) {
 // Everything that lives as long as the issuer, in the order in which it is opened.
 struct Parts {
   platform::UniqueFd lock;
-  std::unique_ptr<Authority> authority;
   std::unique_ptr<Store> store;
+  std::unique_ptr<Authority> authority;
   std::unique_ptr<ChallengeSealer> sealer;
   attest::VendorRoots roots;
 };
@@ -40,9 +41,8 @@ struct Parts {
 Result<Parts> Open(const IssuerConfig& config) {
   Parts parts;
   ASSIGN_OR_RETURN(parts.lock, platform::LockFile(config.state_dir + "/lock"), "state directory");
-  ASSIGN_OR_RETURN(parts.authority, Authority::Open(AuthorityOptionsOf(config), platform::Now()),
-                   "authorities");
-  ASSIGN_OR_RETURN(auto audit_key, parts.authority->OpenAuditKey(), "audit key");
+  const AuthorityOptions options = AuthorityOptionsOf(config);
+  ASSIGN_OR_RETURN(auto audit_key, Authority::OpenAuditKey(options), "audit key");
   ASSIGN_OR_RETURN(auto audit,
                    AuditLog::Open(config.state_dir + "/audit.jsonl", std::move(audit_key)),
                    "audit log");
@@ -51,6 +51,8 @@ Result<Parts> Open(const IssuerConfig& config) {
                                     .trust_domain = config.trust_domain},
                                    std::move(audit)),
                    "database");
+  ASSIGN_OR_RETURN(parts.authority, Authority::Open(options, *parts.store, platform::Now()),
+                   "authorities");
   ASSIGN_OR_RETURN(auto challenge_key, parts.authority->OpenChallengeKey(), "challenge key");
   parts.sealer = std::make_unique<ChallengeSealer>(std::move(challenge_key), config.trust_domain);
   ASSIGN_OR_RETURN(parts.roots.hardware, LoadRoots(config.vendor_roots), "vendor roots");
@@ -58,19 +60,28 @@ Result<Parts> Open(const IssuerConfig& config) {
   return parts;
 }
 
-void KeepHouse(const Parts& parts) {
+void LogFailure(const std::string& what, const Result<void>& done) {
+  if (done) return;
+  platform::LogEvent(platform::LogLevel::kError, what,
+                     {{"reason", done.error().text}, {"advice", done.error().advice}});
+}
+
+void RenewCertificates(const Parts& parts, Server& server) {
   const Time now = platform::Now();
-  if (const auto refreshed = parts.authority->Refresh(now); !refreshed) {
-    platform::LogEvent(platform::LogLevel::kError, "the intermediate could not be renewed",
-                       {{"reason", refreshed.error().text}, {"advice", refreshed.error().advice}});
+  LogFailure("the intermediate could not be renewed", parts.authority->Refresh(now));
+  LogFailure("the server certificate could not be renewed", server.Refresh(now));
+}
+
+// Until SIGTERM or SIGINT.
+void KeepHouse(platform::SignalWaiter& signals, const Parts& parts, Server& server) {
+  Housekeeping housekeeping(*parts.store);
+  for (;;) {
+    RenewCertificates(parts, server);
+    const auto more = housekeeping.Step(platform::Now(), platform::Uptime());
+    if (!more) LogFailure("housekeeping failed", std::unexpected(more.error()));
+    const auto signal = signals.Wait(more.value_or(false) ? Duration::zero() : kWake);
+    if (signal == SIGTERM || signal == SIGINT) return;
   }
-  const auto expired = parts.store->CommitAndWait([&](Transaction& transaction) -> Result<void> {
-    RETURN_IF_ERROR(transaction.Expire(now), "expire");
-    return {};
-  });
-  if (!expired)
-    platform::LogEvent(platform::LogLevel::kError, "housekeeping failed",
-                       {{"reason", expired.error().text}});
 }
 
 }  // namespace
@@ -95,11 +106,7 @@ Result<void> Run(const IssuerConfig& config) {
                       {"admin_socket", config.admin_socket},
                       {"pin", parts.authority->Pin()}});
   platform::NotifyReady("serving");
-  for (;;) {
-    const auto signal = signals.Wait(kHousekeeping);
-    if (signal == SIGTERM || signal == SIGINT) break;
-    KeepHouse(parts);
-  }
+  KeepHouse(signals, parts, *server);
   platform::NotifyStopping();
   platform::LogEvent(platform::LogLevel::kInfo, "lodekey-issuer stops");
   return {};
@@ -110,7 +117,8 @@ Result<Initialised> Init(const IssuerConfig& config) {
   RETURN_IF_ERROR(Authority::Initialise(AuthorityOptionsOf(config), platform::Now()),
                   "authorities");
   ASSIGN_OR_RETURN(const Parts parts, Open(config), "open what was made");
-  ASSIGN_OR_RETURN(const auto audit_key, parts.authority->OpenAuditKey(), "audit key");
+  ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
+                   "audit key");
   return Initialised{.pin = parts.authority->Pin(), .audit_key = ToHex(audit_key.public_key())};
 }
 

@@ -10,7 +10,6 @@
 #include "issuer/admin_service.h"
 #include "issuer/connections.h"
 #include "issuer/node_service.h"
-#include "issuer/rate_limit.h"
 #include "issuer/server_credentials.h"
 #include "platform/log.h"
 #include "platform/peer_map.h"
@@ -49,9 +48,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
 
 class Fronts final : public Server {
  public:
-  explicit Fronts(Context& context)
-      : context_(context),
-        limit_(context.config.enrolments_per_second, context.config.enrolments_per_source) {}
+  explicit Fronts(Context& context) : context_(context) {}
   ~Fronts() override {
     if (listener_) listener_->Stop();
     const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(5);
@@ -63,6 +60,7 @@ class Fronts final : public Server {
     RETURN_IF_ERROR(StartNodes(), "listen for agents");
     return StartAdmins();
   }
+  Result<void> Refresh(Time now) override { return credentials_->Refresh(now); }
   int port() const override { return port_; }
 
  private:
@@ -70,22 +68,22 @@ class Fronts final : public Server {
   Result<void> StartAdmins();
 
   Context& context_;
-  RateLimit limit_;
   Connections connections_;
   std::unique_ptr<platform::PeerMap> peers_;
   std::unique_ptr<grpc::Service> node_service_;
   std::unique_ptr<grpc::Service> admin_service_;
   int port_ = 0;
   // gRPC's core asks them at each handshake, and does not keep them alive.
-  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  std::shared_ptr<RotatingCredentials> credentials_;
   std::unique_ptr<grpc::Server> nodes_;
   std::unique_ptr<grpc::Server> admins_;
   std::unique_ptr<platform::UnixListener> listener_;
 };
 
 Result<void> Fronts::StartNodes() {
-  ASSIGN_OR_RETURN(credentials_, MakeServerCredentials(context_.authority, context_.now), "TLS");
-  node_service_ = MakeNodeService(context_, limit_, connections_);
+  ASSIGN_OR_RETURN(credentials_, RotatingCredentials::Create(context_.authority, context_.now()),
+                   "TLS");
+  node_service_ = MakeNodeService(context_, connections_);
   grpc::ServerBuilder builder;
   SetLimits(builder);
   const std::string address = platform::FormatHostPort(context_.config.listen);

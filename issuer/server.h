@@ -14,6 +14,9 @@ class Server {
   static Result<std::unique_ptr<Server>> Start(Context& context);
   virtual ~Server() = default;
 
+  // Renews the server's certificate at half its life; call now and then.
+  virtual Result<void> Refresh(Time now) = 0;
+
   // The port that agents reach, also when the configuration asked for any (0).
   virtual int port() const = 0;
 };

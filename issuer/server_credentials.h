@@ -11,9 +11,14 @@
 
 namespace lodekey::issuer {
 
-// Each handshake uses the newest identity; a new one is made when the old one has lived half its
-// life. `authority` and `now` outlive the credentials.
-Result<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const Authority& authority,
-                                                                       std::function<Time()> now);
+class RotatingCredentials : public grpc::ServerCredentials {
+ public:
+  // Each handshake uses the newest identity. `authority` outlives the credentials.
+  static Result<std::shared_ptr<RotatingCredentials>> Create(const Authority& authority, Time now);
+
+  // Makes a new identity when the old one has lived half its life; call now and then. Not within a
+  // handshake: it waits for the store.
+  virtual Result<void> Refresh(Time now) = 0;
+};
 
 }  // namespace lodekey::issuer

@@ -12,7 +12,8 @@ namespace {
 // Times are milliseconds since 1970. audit_mark has two rows: "head" after the last line that was
 // given out, "durable" up to where the audit log's file was known to be durable when the row was
 // written; audit_outbox holds the lines between the two.
-constexpr std::array kSteps = {R"(
+constexpr std::array kSteps = {
+    R"(
   CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -86,6 +87,20 @@ constexpr std::array kSteps = {R"(
   CREATE INDEX credential_node ON credential (node, audit_seq);
   CREATE INDEX credential_audit_seq ON credential (audit_seq);
   CREATE INDEX credential_voided ON credential (not_after) WHERE voided <> 0;
+)",
+    // What may be forgotten. node.boot_log is the log that the node's enrolment names, empty for
+    // none; a node that was stored before says so at its next change. log.unnamed_since is when a
+    // node last ceased to name it, NULL once it was found to be named.
+    R"(
+  ALTER TABLE node ADD COLUMN boot_log BLOB NOT NULL DEFAULT x'';
+  CREATE INDEX node_boot_log ON node (boot_log);
+  CREATE INDEX node_removed ON node (id) WHERE standing = 'removed';
+
+  ALTER TABLE log ADD COLUMN unnamed_since INTEGER;
+  UPDATE log SET unnamed_since = unixepoch() * 1000;
+  CREATE INDEX log_unnamed_since ON log (unnamed_since) WHERE unnamed_since IS NOT NULL;
+
+  CREATE INDEX credential_not_after ON credential (not_after);
 )"};
 
 std::unexpected<Error> Foreign(std::string text) {

@@ -1,13 +1,13 @@
 #include "issuer/sqlite_store.h"
 
 #include <chrono>
-#include <exception>
 #include <mutex>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/guarded.h"
 #include "issuer/audit_recovery.h"
 #include "issuer/commit_queue.h"
 #include "issuer/sqlite_database.h"
@@ -50,20 +50,12 @@ class ReadPool {
   std::vector<Database> idle_;  // guarded by mutex_
 };
 
-Result<void> Guarded(const std::function<Result<void>(View&)>& read, View& view) {
-  try {
-    return read(view);
-  } catch (const std::exception& exception) {
-    return Fail(Code::kInternal, fmt::format("a read threw: {}", exception.what()));
-  }
-}
-
 Result<void> ReadSnapshot(Database& database, uint64_t durable_seq,
                           const std::function<Result<void>(View&)>& read) {
   ASSIGN_OR_RETURN(auto scope, TransactionScope::Begin(database, TransactionScope::Kind::kRead),
                    "begin a snapshot");
   SqliteView view(database, durable_seq);
-  return Guarded(read, view);
+  return Guarded("a read", [&] { return read(view); });
 }
 
 class SqliteStore final : public Store {

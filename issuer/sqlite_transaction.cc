@@ -13,6 +13,13 @@ namespace {
 
 // One call of Expire stays short: other changes wait behind it.
 constexpr uint64_t kMaxExpired = 10000;
+constexpr uint64_t kMaxExpiredLogs = 16;  // rows of up to 4 MiB
+
+// A removed node names nothing: it has to enrol again whatever becomes of it.
+ByteView NamedBootLog(const NodeRecord& record) {
+  if (!record.enrolment || record.standing == Standing::kRemoved) return {};
+  return record.enrolment->boot_log_digest;
+}
 
 std::unexpected<Error> Conflict(std::string text, std::string name) {
   return Fail(Code::kConflict, std::move(text), {.name = std::move(name)});
@@ -67,14 +74,20 @@ Result<void> SqliteTransaction::PutNode(const NodeRecord& record) {
                 {.name = "node-state-invalid"});
   }
   const std::string_view standing = StandingName(record.standing);
+  const ByteView boot_log = NamedBootLog(record);
   if (record.revision == 0) {
-    RETURN_IF_ERROR(Write("INSERT INTO node VALUES (?1, 1, ?2, ?3) ON CONFLICT DO NOTHING",
-                          record.id, standing, AsBytes(state)),
+    RETURN_IF_ERROR(Write("INSERT INTO node (id, revision, standing, state, boot_log) "
+                          "VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                          record.id, standing, AsBytes(state), boot_log),
                     "insert a node");
   } else {
+    RETURN_IF_ERROR(Write("UPDATE log SET unnamed_since = ?2 WHERE digest <> ?3 AND "
+                          "digest = (SELECT boot_log FROM node WHERE id = ?1)",
+                          record.id, record.updated, boot_log),
+                    "cease to name a log");
     RETURN_IF_ERROR(Write("UPDATE node SET revision = revision + 1, standing = ?3, "
-                          "state = ?4 WHERE id = ?1 AND revision = ?2",
-                          record.id, record.revision, standing, AsBytes(state)),
+                          "state = ?4, boot_log = ?5 WHERE id = ?1 AND revision = ?2",
+                          record.id, record.revision, standing, AsBytes(state), boot_log),
                     "update a node");
   }
   if (database().changes() == 0) {
@@ -132,7 +145,7 @@ Result<void> SqliteTransaction::PutLog(ByteView digest, ByteView content, Time n
   ASSIGN_OR_RETURN(const bool known, HasLog(digest), "store a log");
   if (known) return {};
   RETURN_IF_ERROR(CheckLog(digest, content, now), "store a log");
-  return Write("INSERT INTO log VALUES (?1, ?2, ?3)", digest, content, now);
+  return Write("INSERT INTO log VALUES (?1, ?2, ?3, ?3)", digest, content, now);
 }
 
 Result<void> SqliteTransaction::AppendIma(const NodeId& node, uint64_t offset, ByteView content) {
@@ -170,17 +183,51 @@ uint64_t SqliteTransaction::Audit(std::string record) {
 }
 
 Result<size_t> SqliteTransaction::Expire(Time now) {
-  RETURN_IF_ERROR(Write("DELETE FROM challenge WHERE id IN "
-                        "(SELECT id FROM challenge WHERE expires < ?1 LIMIT ?2)",
-                        now, kMaxExpired),
-                  "forget used challenges");
-  const uint64_t challenges = database().changes();
-  RETURN_IF_ERROR(
-      Write("DELETE FROM credential WHERE rowid IN "
-            "(SELECT rowid FROM credential WHERE voided <> 0 AND not_after < ?1 LIMIT ?2)",
-            now, kMaxExpired),
+  ASSIGN_OR_RETURN(const size_t challenges,
+                   Forget("DELETE FROM challenge WHERE id IN "
+                          "(SELECT id FROM challenge WHERE expires < ?1 LIMIT ?2)",
+                          now, kMaxExpired),
+                   "forget used challenges");
+  ASSIGN_OR_RETURN(const size_t credentials, ExpireCredentials(now), "forget credentials");
+  ASSIGN_OR_RETURN(const size_t logs, ExpireLogs(now), "forget logs");
+  ASSIGN_OR_RETURN(const size_t ima,
+                   Forget("DELETE FROM ima WHERE rowid IN (SELECT ima.rowid FROM node JOIN ima "
+                          "ON ima.node = node.id WHERE node.standing = 'removed' LIMIT ?1)",
+                          kMaxExpiredLogs),
+                   "forget IMA lists");
+  return challenges + credentials + logs + ima;
+}
+
+Result<size_t> SqliteTransaction::ExpireCredentials(Time now) {
+  ASSIGN_OR_RETURN(
+      const size_t voided,
+      Forget("DELETE FROM credential WHERE rowid IN "
+             "(SELECT rowid FROM credential WHERE voided <> 0 AND not_after < ?1 LIMIT ?2)",
+             now, kMaxExpired),
       "forget void credentials");
-  return challenges + database().changes();
+  // One whose line is not durable yet has still to be voided, however old it is.
+  ASSIGN_OR_RETURN(
+      const size_t issued,
+      Forget("DELETE FROM credential WHERE rowid IN (SELECT rowid FROM credential AS old "
+             "WHERE not_after < ?1 AND audit_seq <= ?2 AND EXISTS (SELECT 1 FROM credential "
+             "WHERE node = old.node AND audit_seq > old.audit_seq) LIMIT ?3)",
+             now - kCredentialMargin, durable_seq(), kMaxExpired),
+      "forget credentials that have ended");
+  return voided + issued;
+}
+
+Result<size_t> SqliteTransaction::ExpireLogs(Time now) {
+  // Looked at once, not again each time.
+  RETURN_IF_ERROR(
+      Write("UPDATE log SET unnamed_since = NULL WHERE digest IN (SELECT digest FROM log WHERE "
+            "unnamed_since < ?1 AND EXISTS (SELECT 1 FROM node WHERE boot_log = log.digest) "
+            "LIMIT ?2)",
+            now - kLogMargin, kMaxExpired),
+      "note which logs are named");
+  return Forget(
+      "DELETE FROM log WHERE digest IN (SELECT digest FROM log WHERE unnamed_since < ?1 AND "
+      "NOT EXISTS (SELECT 1 FROM node WHERE boot_log = log.digest) LIMIT ?2)",
+      now - kLogMargin, kMaxExpiredLogs);
 }
 
 Result<std::vector<std::string>> SqliteTransaction::TakeRecords() && {

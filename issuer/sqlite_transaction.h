@@ -38,7 +38,15 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
     RETURN_IF_ERROR(CheckActive(), "write");
     return database().Run(sql, values...);
   }
+  // The same, of a DELETE; returns how many rows it took.
+  template <class... Values>
+  Result<size_t> Forget(std::string_view sql, const Values&... values) {
+    RETURN_IF_ERROR(Write(sql, values...), "delete");
+    return database().changes();
+  }
   Result<void> CheckActive();
+  Result<size_t> ExpireCredentials(Time now);
+  Result<size_t> ExpireLogs(Time now);
   Result<void> SyncEndorsementKeys(const NodeRecord& record);
 
   crypto::ChainHead head_;

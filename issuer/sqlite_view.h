@@ -33,6 +33,7 @@ class SqliteReads : public Interface {
 
  protected:
   Database& database() { return database_; }
+  uint64_t durable_seq() const { return durable_seq_; }
 
  private:
   Database& database_;

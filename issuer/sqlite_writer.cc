@@ -1,10 +1,10 @@
 #include "issuer/sqlite_writer.h"
 
-#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/guarded.h"
 #include "issuer/audit_outbox.h"
 #include "issuer/audit_recovery.h"
 #include "issuer/sqlite_transaction.h"
@@ -12,21 +12,18 @@
 namespace lodekey::issuer {
 namespace {
 
-// A closure may call libraries that throw; that must not cost the changes beside it.
-Result<void> Guarded(const Change& change, Transaction& transaction) {
-  try {
-    return change(transaction);
-  } catch (const std::exception& exception) {
-    return Fail(Code::kInternal, fmt::format("a change threw: {}", exception.what()));
-  } catch (...) {
-    return Fail(Code::kInternal, "a change threw what is no exception");
-  }
-}
-
 std::unexpected<Error> AuditUnavailable(Error error) {
   error.code = Code::kUnavailable;
   error.name = "audit-unavailable";
   return std::unexpected(std::move(error));
+}
+
+// What `done` throws costs its own reply, not the process, nor the changes beside it.
+void Complete(const Done& done, Result<crypto::ChainHead> outcome) {
+  static_cast<void>(Guarded("a completion", [&]() -> Result<void> {
+    done(std::move(outcome));
+    return {};
+  }));
 }
 
 // A full disk can end the transaction, and with it the changes before the one that met it.
@@ -64,17 +61,18 @@ void SqliteWriter::Step(std::string_view step) const {
 
 void SqliteWriter::Run(std::vector<QueuedChange> batch) {
   Outcomes outcomes;
-  Result<Extension> stored = Store(batch, outcomes);
-  const Result<void> recorded = stored ? Record(*stored) : Result<void>();
+  const auto stored = Guarded("a batch", [&] { return Store(batch, outcomes); });
+  const auto recorded = Guarded(
+      "the audit log", [&]() -> Result<void> { return stored ? Record(*stored) : Result<void>(); });
   for (size_t i = 0; i < batch.size(); ++i) {
     if (!stored) {
-      batch[i].done(std::unexpected(stored.error()));
+      Complete(batch[i].done, std::unexpected(stored.error()));
     } else if (!outcomes[i]) {
-      batch[i].done(std::unexpected(std::move(outcomes[i].error())));
+      Complete(batch[i].done, std::unexpected(std::move(outcomes[i].error())));
     } else if (!recorded) {
-      batch[i].done(std::unexpected(recorded.error()));
+      Complete(batch[i].done, AuditUnavailable(recorded.error()));
     } else {
-      batch[i].done(head_);
+      Complete(batch[i].done, head_);
     }
   }
   Step("done-called");
@@ -136,7 +134,8 @@ void SqliteWriter::Undo() {
 Result<SqliteWriter::Extension> SqliteWriter::ChangeWithin(const Change& change,
                                                            const Extension& before) {
   SqliteTransaction transaction(database_, durable_seq_, before.head);
-  RETURN_IF_ERROR(Guarded(change, transaction), "change");
+  // A closure may call libraries that throw; that must not cost the changes beside it.
+  RETURN_IF_ERROR(Guarded("a change", [&] { return change(transaction); }), "change");
   // It may have overlooked an error; what follows must not be committed on its own.
   if (!database_.in_transaction()) return TransactionEnded({});
   ASSIGN_OR_RETURN(const auto records, std::move(transaction).TakeRecords(), "change");
@@ -151,8 +150,7 @@ Result<SqliteWriter::Extension> SqliteWriter::ChangeWithin(const Change& change,
 
 Result<void> SqliteWriter::Record(const Extension& extension) {
   if (!extension.lines.empty()) {
-    auto appended = log_->Append(extension.lines, extension.head);
-    if (!appended) return AuditUnavailable(std::move(appended.error()).Wrapped("record a batch"));
+    RETURN_IF_ERROR(log_->Append(extension.lines, extension.head), "record a batch");
     durable_seq_ = extension.head.seq;
   }
   Step("audit-appended");

@@ -100,8 +100,11 @@ class Transaction : public View {
   // with kInvalidArgument else) behind those queued before. Its sequence number is known at once,
   // its line is durable when the closure's `done` is called.
   virtual uint64_t Audit(std::string record) = 0;
-  // Forgets used challenges and void credentials whose time is over, at most 10,000 of each;
-  // returns how many.
+  // Forgets what nobody needs any longer, a bounded part of it; returns how many records, 0 when
+  // there is nothing. Used challenges and void credentials whose time is over; issued credentials
+  // kCredentialMargin after theirs, but for the last one of each node; logs that no enrolment has
+  // named for kLogMargin; IMA lists of removed nodes. A removed node's enrolment names nothing.
+  // The audit log stays.
   virtual Result<size_t> Expire(Time now) = 0;
 };
 
@@ -115,8 +118,9 @@ class Store {
   // Runs `read` on a snapshot, on the calling thread. Thread-safe.
   virtual Result<void> Read(const std::function<Result<void>(View&)>& read) = 0;
   // Queues `change`; calls `done` once, on the writer's thread, with the audit head after the
-  // batch, or the error that kept everything of this change out. Thread-safe. `done` must not
-  // throw, and must not wait for another commit. kUnavailable:
+  // batch, or the error that kept everything of this change out. Thread-safe. `done` must not wait
+  // for another commit. What it throws is dropped: it answers whoever waits for it itself, also
+  // when it fails (base/guarded.h). kUnavailable:
   // - "store-busy" (4,096 changes wait already) and "store-closed": on the caller's thread;
   // - "store-unavailable": the batch could not be committed, nothing of it is stored;
   // - "audit-unavailable": the audit log cannot be written. The change may be stored, its audit

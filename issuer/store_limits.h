@@ -10,6 +10,9 @@ inline constexpr size_t kMaxLogBytes = size_t{4} << 20;
 inline constexpr size_t kMaxChallengeId = 64;  // bytes
 inline constexpr size_t kMaxSpiffeId = 2048;   // bytes, SPIFFE-ID 2.4
 inline constexpr size_t kMaxApprover = 256;    // bytes
+// How long what is over is still kept.
+inline constexpr Duration kCredentialMargin = std::chrono::hours(24);
+inline constexpr Duration kLogMargin = std::chrono::hours(30 * 24);
 // Bytes of an audit record, so that the line around it stays within crypto::kMaxChainLine.
 inline constexpr size_t kMaxAuditRecord = crypto::kMaxChainLine - 512;
 

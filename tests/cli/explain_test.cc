@@ -33,6 +33,22 @@ TEST(Explain, SaysWhenItWasAcceptedAndWhenItIsJudgedNext) {
             "At 2026-06-01T00:00:00.000Z the issuer accepted node ab: every rule was satisfied.\n");
 }
 
+TEST(Explain, SaysThatAVerdictCannotBeRead) {
+  Verdict verdict;
+  EXPECT_EQ(ExplainVerdict(verdict, {}), "The issuer has not judged this host yet.\n");
+  EXPECT_TRUE(VerdictJson(verdict).empty());
+  auto& rule = *verdict.add_failed();
+  rule.set_code("verdict-unreadable");
+  rule.set_seen("7 bytes");
+  EXPECT_EQ(ExplainVerdict(verdict, {.who = "node ab"}),
+            "The issuer cannot say what it last found of node ab.\n"
+            "\n"
+            "1. What the issuer stored as the last verdict cannot be read: 7 bytes.\n"
+            "   Code:     verdict-unreadable\n"
+            "   Seen:     7 bytes\n");
+  EXPECT_EQ(VerdictJson(verdict)["outcome"], "none");
+}
+
 TEST(Explain, GivesEachFailedRuleAParagraphWithItsRemedy) {
   Verdict verdict = Judged(Verdict::NODE_REFUSED);
   AddRule(verdict, "pcr-changed-in-boot");

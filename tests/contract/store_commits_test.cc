@@ -95,6 +95,22 @@ TEST_P(StoreTest, TakesChangesAndReadsFromManyThreads) {
   EXPECT_EQ(Lines().size(), kThreads * kChanges);
 }
 
+TEST_P(StoreTest, LosesOneReplyToACompletionThatThrows) {
+  std::promise<Result<crypto::ChainHead>> answered;
+  const Change put_other = [](Transaction& transaction) {
+    return transaction.PutNode(SampleNode(2));
+  };
+  store().Commit([](Transaction& transaction) { return transaction.PutNode(SampleNode(1)); },
+                 [](const Result<crypto::ChainHead>&) { throw std::runtime_error("boom"); });
+  store().Commit([](Transaction&) -> Result<void> { return Fail(Code::kDenied, "no"); },
+                 [](const Result<crypto::ChainHead>&) { throw 7; });
+  store().Commit(put_other,
+                 [&](Result<crypto::ChainHead> head) { answered.set_value(std::move(head)); });
+  EXPECT_TRUE(answered.get_future().get());
+  EXPECT_TRUE(Find(SampleNodeId(1))) << "what was committed stays";
+  Must(Put(SampleNode(3)));
+}
+
 // Reads.
 
 TEST_P(StoreTest, ReadsOneSnapshot) {

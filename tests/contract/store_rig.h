@@ -31,6 +31,12 @@ struct StoreFactory {
   std::function<std::unique_ptr<StoreUnderTest>()> make;
 };
 
+// All of them: what each suite of the contract is instantiated with.
+const std::vector<StoreFactory>& Stores();
+inline std::string StoreName(const ::testing::TestParamInfo<StoreFactory>& instance) {
+  return instance.param.name;
+}
+
 class StoreTest : public ::testing::TestWithParam<StoreFactory> {
  protected:
   Store& store() { return made_->store(); }

@@ -146,12 +146,15 @@ class SqliteUnderTest final : public StoreUnderTest {
   std::unique_ptr<Store> store_ = Must(test::OpenStore(files_));
 };
 
-const StoreFactory kStores[] = {
-    {"Sqlite", [] { return std::make_unique<SqliteUnderTest>(); }},
-};
-
-INSTANTIATE_TEST_SUITE_P(Stores, StoreTest, ::testing::ValuesIn(kStores),
-                         [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(Stores, StoreTest, ::testing::ValuesIn(Stores()), StoreName);
 
 }  // namespace
+
+const std::vector<StoreFactory>& Stores() {
+  static const std::vector<StoreFactory> stores{
+      {"Sqlite", [] { return std::make_unique<SqliteUnderTest>(); }},
+  };
+  return stores;
+}
+
 }  // namespace lodekey::issuer

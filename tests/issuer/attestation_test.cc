@@ -84,6 +84,22 @@ TEST_F(AttestationTest, RecordsEachAppraisalAndCertificate) {
   EXPECT_EQ(issuer.AuditRecords().back()["serial"], ToHex(host.certificate().serial()));
 }
 
+// On the writer's thread nobody else would catch it.
+TEST_F(AttestationTest, AnswersThoughItsEndThrows) {
+  const node::AttestRequest request = host.Attest();
+  issuer.store->Hold();
+  auto answer = issuer.AttestLater(host.certificate(), request);
+  const auto now =
+      std::exchange(issuer.context->now, []() -> Time { throw std::runtime_error("boom"); });
+  issuer.store->Release();
+  const auto failed = answer.get();
+  issuer.context->now = now;
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::kInternal);
+  EXPECT_NE(failed.error().text.find("boom"), std::string::npos) << failed.error().text;
+  EXPECT_EQ(Answer(issuer.Attest(host.certificate(), request)), "ACCEPTED") << "it was recorded";
+}
+
 // --- Nonces ---
 
 std::vector<std::string> UnusedNonces(const issuer::NodeRecord& record) {

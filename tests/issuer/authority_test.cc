@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <set>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -27,25 +29,40 @@ class AuthorityTest : public testing::Test {
   AuthorityTest() { Must(Authority::Initialise(options, At(0))); }
 
   std::unique_ptr<Authority> Open(Time now = At(0)) const {
-    return Must(Authority::Open(options, now));
+    return Must(Authority::Open(options, *store, now));
   }
   std::string Path(const std::string& name) const { return options.directory + "/" + name; }
   fs::perms ModeOf(const std::string& name) const { return fs::status(Path(name)).permissions(); }
 
   // Name() of the error that refuses to open.
   std::string Refusal(Time now = At(0)) const {
-    const auto opened = Authority::Open(options, now);
+    const auto opened = Authority::Open(options, *store, now);
     return opened ? "opened" : std::string(opened.error().Name());
   }
 
+  std::vector<nlohmann::json> Records() const {
+    std::vector<nlohmann::json> records;
+    for (const auto& line : VerifiedLines(files.log))
+      records.push_back(nlohmann::json::parse(line.record));
+    return records;
+  }
+  static void ExpectRecords(const nlohmann::json& record, std::string_view event,
+                            const crypto::Certificate& certificate) {
+    EXPECT_EQ(record["event"], event);
+    EXPECT_EQ(record["serial"], ToHex(certificate.serial()));
+    EXPECT_EQ(record["key_sha256"], ToHex(certificate.key().spki_sha256()));
+    EXPECT_EQ(record["not_after"], FormatTime(certificate.not_after()));
+    EXPECT_FALSE(record["time"].empty());
+  }
+
   // The files of another issuer of the same trust domain.
-  static std::string OtherDirectory() {
-    static const ScratchDirectory directory;
-    static const bool made = [] {
-      Must(Authority::Initialise(OptionsIn(directory.path() + "/ca"), At(0)));
-      return Must(Authority::Open(OptionsIn(directory.path() + "/ca"), At(0))) != nullptr;
+  std::string OtherDirectory() const {
+    static const ScratchDirectory other;
+    static const bool made = [this] {
+      Must(Authority::Initialise(OptionsIn(other.path() + "/ca"), At(0)));
+      return Must(Authority::Open(OptionsIn(other.path() + "/ca"), *store, At(0))) != nullptr;
     }();
-    return made ? directory.path() + "/ca" : "";
+    return made ? other.path() + "/ca" : "";
   }
   void TakeFromOther(const std::string& name) const {
     fs::copy_file(OtherDirectory() + "/" + name, Path(name), fs::copy_options::overwrite_existing);
@@ -61,6 +78,8 @@ class AuthorityTest : public testing::Test {
 
   ScratchDirectory directory;
   AuthorityOptions options = OptionsIn(directory.path() + "/ca");
+  StoreFiles files{directory.path()};
+  std::unique_ptr<issuer::Store> store = Must(OpenStore(files));
 };
 
 // --- Files ---
@@ -91,10 +110,11 @@ TEST_F(AuthorityTest, IsMadeOnceOnly) {
 
 TEST_F(AuthorityTest, IsNotOpenedWhereNothingWasMade) {
   const ScratchDirectory empty;
-  const auto opened = Authority::Open(OptionsIn(empty.path()), At(0));
+  const auto opened = Authority::Open(OptionsIn(empty.path()), *store, At(0));
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Code::kNotFound);
   EXPECT_EQ(opened.error().Name(), "not-initialised");
+  EXPECT_EQ(Authority::OpenAuditKey(OptionsIn(empty.path())).error().Name(), "not-initialised");
 }
 
 TEST_F(AuthorityTest, RefusesKeysThatDoNotFitTheirCertificates) {
@@ -127,7 +147,8 @@ TEST_F(AuthorityTest, OpensTheSameKeysAgain) {
   EXPECT_EQ(first->Pin(), second->Pin());
   EXPECT_EQ(first->root().der(), second->root().der());
   EXPECT_EQ(first->signer()->certificate.der(), second->signer()->certificate.der());
-  EXPECT_EQ(Must(first->OpenAuditKey()).public_key(), Must(second->OpenAuditKey()).public_key());
+  EXPECT_EQ(Must(Authority::OpenAuditKey(options)).public_key(),
+            Must(Authority::OpenAuditKey(options)).public_key());
   EXPECT_TRUE(Must(first->OpenChallengeKey()).Matches(Must(second->OpenChallengeKey()).Reveal()));
 }
 
@@ -142,7 +163,8 @@ TEST(Authority, IsMadeForTheLongestTrustDomain) {
                                  .root_ttl = hours(24)};
   const auto made = Authority::Initialise(options, At(0));
   ASSERT_TRUE(made) << made.error().text;
-  const auto authority = Must(Authority::Open(options, At(0)));
+  const auto store = Must(OpenStore(StoreFiles(directory.path())));
+  const auto authority = Must(Authority::Open(options, *store, At(0)));
   EXPECT_EQ(authority->root().UriSans(), std::vector<std::string>{"spiffe://" + trust_domain});
   EXPECT_TRUE(
       crypto::BuildChain(authority->signer()->certificate, {}, {authority->root()}, {.at = At(0)}));
@@ -236,7 +258,8 @@ TEST_F(AuthorityTest, TakesAnIntermediateThatTheRootSignedElsewhere) {
   fs::remove(Path("root.key"));
   AuthorityOptions there = options;
   there.directory = elsewhere.path() + "/ca";
-  const Bytes renewed = Must(Authority::Open(there, At(0) + kWeek))->signer()->certificate.der();
+  const Bytes renewed =
+      Must(Authority::Open(there, *store, At(0) + kWeek))->signer()->certificate.der();
   for (const auto* name : {"intermediate.key", "intermediate.crt"}) {
     fs::copy_file(there.directory + "/" + name, Path(name), fs::copy_options::overwrite_existing);
   }
@@ -283,6 +306,75 @@ TEST_F(AuthorityTest, LetsNoServerCertificateOutliveItsAuthority) {
       Must(Open()->MakeServerIdentity(At(0) + options.root_ttl - hours(1), hours(24)));
   EXPECT_EQ(identity.not_after, At(0) + options.root_ttl);
 }
+
+// --- What is recorded ---
+
+TEST_F(AuthorityTest, RecordsItsIntermediatesAndServerCertificates) {
+  const auto authority = Open();
+  Must(authority->Refresh(At(0) + kWeek / 2));
+  const auto identity = Must(authority->MakeServerIdentity(At(0), hours(24)));
+  const auto server = Must(crypto::Certificate::FromPem(identity.chain_pem));
+  const auto records = Records();
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(records[0]["event"], "intermediate.issued");
+  ExpectRecords(records[1], "intermediate.issued", authority->signer()->certificate);
+  ExpectRecords(records[2], "server-certificate.issued", server);
+}
+
+TEST_F(AuthorityTest, RecordsNothingWhenItMakesNothing) {
+  const auto authority = Open();
+  Must(authority->Refresh(At(0) + kWeek / 2 - seconds(1)));
+  Open();
+  EXPECT_EQ(Records().size(), 1U);
+}
+
+TEST_F(AuthorityTest, SignsNothingThatCannotBeRecorded) {
+  const auto authority = Open();
+  const Bytes before = authority->signer()->certificate.der();
+  const std::string file = ReadText(Path("intermediate.crt"));
+  fs::remove(files.log);  // the store notices, and writes no more
+  for (const auto& refused :
+       {authority->Refresh(At(0) + kWeek / 2), authority->Refresh(At(0) + kWeek / 2 + hours(1))}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().Name(), "audit-unavailable");
+  }
+  EXPECT_EQ(authority->MakeServerIdentity(At(0), hours(24)).error().Name(), "audit-unavailable");
+  EXPECT_EQ(authority->signer()->certificate.der(), before);
+  EXPECT_EQ(ReadText(Path("intermediate.crt")), file);
+}
+
+// Ends the process at each step of the commit that records an intermediate.
+class AuthorityCrashTest : public AuthorityTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(AuthorityCrashTest, LeavesNoIntermediateThatIsNotRecorded) {
+  constexpr int kCrashed = 42;
+  store.reset();  // its thread does not live in a child
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    store = Must(OpenStore(files, {.at_step = [](std::string_view step) {
+                             if (step == GetParam()) _exit(kCrashed);
+                           }}));
+    static_cast<void>(Authority::Open(options, *store, At(0)));
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, kCrashed);
+  EXPECT_FALSE(fs::exists(Path("intermediate.crt"))) << "nothing was signed before the last step";
+
+  store = Must(OpenStore(files));
+  const auto authority = Open();
+  ExpectRecords(Records().back(), "intermediate.issued", authority->signer()->certificate);
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, AuthorityCrashTest,
+                         testing::Values("changes-run", "committed", "audit-appended"),
+                         [](const auto& instance) {
+                           std::string name = instance.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 // --- Node certificates ---
 

@@ -168,6 +168,23 @@ TEST_F(EnrollerTest, RefusesWhatChangedBetweenTheTwoCalls) {
   EXPECT_EQ(finished.error().Name(), "node-changed");
 }
 
+// On the writer's thread nobody else would catch it.
+TEST_F(EnrollerTest, AnswersThoughItsEndThrows) {
+  Host host;
+  Allow(host);
+  const auto request = Must(host.Finish(Must(issuer.Start(host.Start()))));
+  issuer.store->Hold();
+  auto answer = issuer.FinishLater(request);
+  const auto now =
+      std::exchange(issuer.context->now, []() -> Time { throw std::runtime_error("boom"); });
+  issuer.store->Release();
+  const auto failed = answer.get();
+  issuer.context->now = now;
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::kInternal);
+  EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED");
+}
+
 TEST_F(EnrollerTest, RefusesRequestsBeyondItsBounds) {
   Host host;
   Allow(host);

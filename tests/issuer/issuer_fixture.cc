@@ -59,14 +59,16 @@ IssuerRig::IssuerRig(const AdjustConfig& adjust) : config(DefaultIssuerConfig())
   if (adjust) adjust(config);
   const issuer::AuthorityOptions options = AuthorityOptionsOf(config, directory.path());
   Must(issuer::Authority::Initialise(options, now));
-  authority = Must(issuer::Authority::Open(options, now));
-  sealer = std::make_unique<issuer::ChallengeSealer>(Must(authority->OpenChallengeKey()),
-                                                     config.trust_domain);
-  auto audit = Must(issuer::AuditLog::Open(audit_path(), Must(authority->OpenAuditKey())));
+  auto audit =
+      Must(issuer::AuditLog::Open(audit_path(), Must(issuer::Authority::OpenAuditKey(options))));
   database = Must(issuer::OpenSqliteStore({.path = directory.path() + "/issuer.db",
                                            .trust_domain = config.trust_domain,
                                            .now = [this] { return now; }},
                                           std::move(audit)));
+  // On the store itself: it waits for its commits.
+  authority = Must(issuer::Authority::Open(options, *database, now));
+  sealer = std::make_unique<issuer::ChallengeSealer>(Must(authority->OpenChallengeKey()),
+                                                     config.trust_domain);
   store = std::make_unique<HeldStore>(*database);
   context = std::make_unique<issuer::Context>(issuer::Context{.config = config,
                                                               .store = *store,
@@ -163,7 +165,8 @@ std::vector<issuer::CredentialRecord> IssuerRig::Credentials(const Host& host) c
 }
 
 std::vector<nlohmann::json> IssuerRig::AuditRecords() const {
-  crypto::ChainVerifier verifier(Must(authority->OpenAuditKey()).public_key());
+  crypto::ChainVerifier verifier(
+      Must(issuer::Authority::OpenAuditKey(authority->options())).public_key());
   std::istringstream log(ReadText(audit_path()));
   std::vector<nlohmann::json> records;
   for (std::string line; std::getline(log, line);) {

@@ -65,9 +65,9 @@ class IssuerRig {
   Time now = At(0);
   ScratchDirectory directory;
   issuer::IssuerConfig config;
+  std::unique_ptr<issuer::Store> database;
   std::unique_ptr<issuer::Authority> authority;
   std::unique_ptr<issuer::ChallengeSealer> sealer;
-  std::unique_ptr<issuer::Store> database;
   std::unique_ptr<HeldStore> store;
   std::unique_ptr<issuer::Context> context;
   std::unique_ptr<issuer::Inventory> inventory;

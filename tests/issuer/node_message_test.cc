@@ -29,6 +29,35 @@ TEST(NodeMessage, SaysWhichRegistersAGroupCanShareAndWhichKeyWasApproved) {
   EXPECT_EQ(shown.approved_ak_name(), name);
 }
 
+TEST(NodeMessage, ShowsTheLastVerdict) {
+  IssuerRig issuer;
+  Host host;
+  issuer.Admit(host);
+  const auto message = Must(issuer::EncodeNode(*issuer.context, issuer.Record(host)));
+  EXPECT_EQ(message.id(), host.id());
+  EXPECT_EQ(Answer(message.last_verdict()), "ACCEPTED");
+}
+
+TEST(NodeMessage, ShowsThatTheLastVerdictCannotBeReadAndTheRestOfTheNode) {
+  IssuerRig issuer;
+  Host host;
+  issuer.Admit(host);
+  issuer::NodeRecord record = issuer.Record(host);
+  record.last_verdict.resize(record.last_verdict.size() - 1);
+  const auto message = Must(issuer::EncodeNode(*issuer.context, record));
+  EXPECT_EQ(message.id(), host.id());
+  EXPECT_EQ(message.standing(), "active");
+  EXPECT_EQ(Answer(message.last_verdict()), "OUTCOME_UNSPECIFIED verdict-unreadable");
+  EXPECT_TRUE(message.last_verdict().facts().empty()) << "nothing of what was half read";
+}
+
+TEST(NodeMessage, SaysNothingOfANodeThatWasNeverJudged) {
+  IssuerRig issuer;
+  Host host;
+  Must(issuer.inventory->Allow(host.id(), {}, "uid 0"));
+  EXPECT_FALSE(Must(issuer::EncodeNode(*issuer.context, issuer.Record(host))).has_last_verdict());
+}
+
 // Values of registers 0 and 7, as the lodekey command sends what it was shown.
 class PcrValuesTest : public testing::Test {
  protected:

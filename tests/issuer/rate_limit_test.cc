@@ -53,6 +53,13 @@ TEST(RateLimit, BoundsAllSourcesTogether) {
   EXPECT_EQ(allowed, 12U);
 }
 
+TEST(RateLimit, BoundsSourcesAloneWithoutATotal) {
+  RateLimit limit(RateLimit::kNoTotal, 5);
+  for (size_t source = 0; source < 2 * RateLimit::kMaxSources; ++source)
+    ASSERT_TRUE(limit.Allow(std::to_string(source), kNow));
+  EXPECT_EQ(CountAllowed(limit, "0", 10, kNow), 4U);
+}
+
 TEST(RateLimit, GivesNothingForAClockThatGoesBack) {
   RateLimit limit(100, 5);
   EXPECT_EQ(CountAllowed(limit, "192.0.2.1", 50, kNow), 5U);

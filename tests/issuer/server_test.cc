@@ -3,10 +3,12 @@
 
 #include <arpa/inet.h>
 #include <fstream>
+#include <future>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <fmt/format.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
@@ -14,6 +16,7 @@
 
 #include "crypto/encoding.h"
 #include "crypto/tls_policy.h"
+#include "issuer/server_credentials.h"
 #include "lodekey/node/v1/node_service.grpc.pb.h"
 #include "tests/issuer/issuer_fixture.h"
 #include "tests/support/must.h"
@@ -56,6 +59,11 @@ class ServerTest : public testing::Test {
   // A client that trusts the authority; with a certificate and key (PEM) when given.
   std::unique_ptr<Stub> Client(const std::string& chain_pem = "", const std::string& key_pem = "",
                                grpc::ChannelArguments arguments = {}) const {
+    return node::NodeService::NewStub(Channel(chain_pem, key_pem, std::move(arguments)));
+  }
+  std::shared_ptr<grpc::Channel> Channel(const std::string& chain_pem = "",
+                                         const std::string& key_pem = "",
+                                         grpc::ChannelArguments arguments = {}) const {
     namespace tls = grpc::experimental;
     std::vector<tls::IdentityKeyCertPair> identity;
     if (!chain_pem.empty()) identity.push_back({key_pem, chain_pem});
@@ -68,15 +76,33 @@ class ServerTest : public testing::Test {
     options.set_check_call_host(false);
     options.set_certificate_verifier(std::make_shared<tls::NoOpCertificateVerifier>());
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return node::NodeService::NewStub(
-        grpc::CreateCustomChannel(Address(), tls::TlsCredentials(options), arguments));
+    return grpc::CreateCustomChannel(Address(), tls::TlsCredentials(options), arguments);
+  }
+
+  // Sends bytes in the place of a request; the name of the error, "" when it was served.
+  std::string AnswerToBytes(std::string_view bytes,
+                            const std::string& method = "StartEnrolment") const {
+    grpc::GenericStub stub(Channel());
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    const grpc::Slice slice(bytes.data(), bytes.size());
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> ended;
+    stub.UnaryCall(&context, "/lodekey.node.v1.NodeService/" + method, {}, &request, &response,
+                   [&](const grpc::Status& status) { ended.set_value(status); });
+    const grpc::Status status = ended.get_future().get();
+    const auto name = context.GetServerTrailingMetadata().find("lodekey-error");
+    if (status.ok() || name == context.GetServerTrailingMetadata().end()) return "";
+    return {name->second.data(), name->second.size()};
   }
 
   // openssl s_client against the port; what it prints.
-  std::string SClient(const std::string& arguments) const {
+  std::string SClient(const std::string& arguments) const { return SClient(arguments, Address()); }
+  static std::string SClient(const std::string& arguments, const std::string& address) {
     return RunProgram({"/bin/sh", "-c",
                        fmt::format("echo | timeout 5 openssl s_client -connect {} -alpn h2 {} 2>&1",
-                                   Address(), arguments)})
+                                   address, arguments)})
         .out;
   }
 
@@ -195,6 +221,101 @@ TEST_F(ServerTest, AFloodOfEnrolmentsIsLimitedAndMemoryStaysWhereItWas) {
     EXPECT_TRUE(Must(view.ListNodes("", 10)).empty()) << "strangers leave nothing in the database";
     return {};
   }));
+}
+
+TEST_F(ServerTest, StrangersCannotUseUpWhatBelongsToKnownHosts) {
+  Serve([](issuer::IssuerConfig& config) { config.enrolments_per_second = 20; });
+  Host known;
+  Must(rig_->inventory->Allow(known.id(), {}, "test"));
+  const auto client = Client();
+  const node::StartEnrolmentRequest flood = Host().Start();
+  node::StartEnrolmentResponse started;
+  std::string name;
+  while (name != "too-many-enrolments") {
+    ASSERT_FALSE(Call(*client, &Stub::StartEnrolment, flood, started, &name).ok());
+  }
+  ASSERT_TRUE(Call(*client, &Stub::StartEnrolment, known.Start(), started).ok());
+  node::FinishEnrolmentResponse finished;
+  ASSERT_TRUE(Call(*client, &Stub::FinishEnrolment, Must(known.Finish(started)), finished).ok());
+  EXPECT_EQ(Answer(finished.verdict()), "ACCEPTED");
+}
+
+TEST_F(ServerTest, AMessageOfManyEmptyFieldsIsRefusedBeforeItIsParsed) {
+  Serve();
+  Host host;
+  rig_->Admit(host);
+  const issuer::NodeRecord before = rig_->Record(host);
+  const auto client = Client();
+  std::string name;
+
+  node::StartEnrolmentRequest start = host.Start();
+  for (int i = 0; i < 20'000; ++i) start.add_endorsement_keys();
+  node::StartEnrolmentResponse started;
+  EXPECT_EQ(Call(*client, &Stub::StartEnrolment, start, started, &name).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(name, "request-too-many-fields");
+  for (int i = 0; i < 20'000; ++i) start.add_endorsement_keys();
+  EXPECT_EQ(Call(*client, &Stub::StartEnrolment, start, started, &name).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(name, "request-too-large");
+
+  start = host.Start();
+  ASSERT_TRUE(Call(*client, &Stub::StartEnrolment, start, started).ok());
+  const node::FinishEnrolmentRequest honest = Must(host.Finish(started));
+  node::FinishEnrolmentRequest finish = honest;
+  for (int i = 0; i < 900'000; ++i) finish.mutable_evidence()->mutable_pcrs()->add_values();
+  node::FinishEnrolmentResponse finished;
+  EXPECT_EQ(Call(*client, &Stub::FinishEnrolment, finish, finished, &name).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(name, "request-too-many-fields");
+  EXPECT_EQ(rig_->Record(host), before);
+  EXPECT_TRUE(Call(*client, &Stub::FinishEnrolment, honest, finished).ok()) << "the twin";
+}
+
+TEST_F(ServerTest, BytesThatAreNoMessageAreRefusedByName) {
+  Serve();
+  EXPECT_EQ(AnswerToBytes("\x0b\x0c"), "request-malformed") << "a group";
+  // A bank's name that is no UTF-8: the fields are in order, the message is not.
+  EXPECT_EQ(AnswerToBytes("\x22\x05\x1a\x03\x0a\x01\xff", "FinishEnrolment"), "request-malformed");
+  EXPECT_EQ(AnswerToBytes(""), "request-too-large") << "the twin: an enrolment without a key";
+}
+
+TEST_F(ServerTest, ItsCertificateIsRenewedInTimeAndRecordedFirst) {
+  Serve();
+  const auto serial = [&] {
+    return SClient("| openssl x509 -noout -serial | tr -d '\\n' | tr A-F a-f");
+  };
+  const std::string first = serial();
+  rig_->Pass(std::chrono::hours(84) - std::chrono::seconds(1));
+  Must(server_->Refresh(rig_->now));
+  EXPECT_EQ(serial(), first);
+  rig_->Pass(std::chrono::seconds(1));
+  Must(server_->Refresh(rig_->now));
+  const std::string second = serial();
+  EXPECT_NE(second, first);
+  std::vector<std::string> recorded;
+  for (const auto& record : rig_->AuditRecords()) {
+    if (record["event"] != "server-certificate.issued") continue;
+    recorded.push_back("serial=" + record["serial"].get<std::string>());
+  }
+  EXPECT_EQ(recorded, (std::vector{first, second}));
+}
+
+// The server's core asks the credentials at each handshake, and does not keep them alive.
+TEST_F(ServerTest, AHandshakeAfterItsCredentialsAreGoneIsShownTheLastCertificate) {
+  Serve();
+  node::NodeService::Service service;
+  int port = 0;
+  std::unique_ptr<grpc::Server> server;
+  {
+    const auto credentials = Must(issuer::RotatingCredentials::Create(*rig_->authority, rig_->now));
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", credentials, &port);
+    builder.RegisterService(&service);
+    server = builder.BuildAndStart();
+  }
+  const std::string session = SClient("-tls1_3", fmt::format("127.0.0.1:{}", port));
+  EXPECT_NE(session.find("New, TLSv1.3, Cipher is TLS_"), std::string::npos) << session;
 }
 
 // Attack rows at the port. Each row names the code it expects and shows that the unmutated twin is

@@ -78,6 +78,23 @@ TEST_F(SqliteMigrationsTest, GoOnWhereTheyWereInterrupted) {
   EXPECT_EQ(Number(database, "PRAGMA user_version"), kSchemaVersion);
 }
 
+// What version 2 added is taken away again.
+TEST_F(SqliteMigrationsTest, BringAFirstVersionForward) {
+  Must(Open());
+  Edit(R"(
+    DROP INDEX node_boot_log; DROP INDEX node_removed; DROP INDEX log_unnamed_since;
+    DROP INDEX credential_not_after;
+    ALTER TABLE node DROP COLUMN boot_log; ALTER TABLE log DROP COLUMN unnamed_since;
+    INSERT INTO node VALUES ('a', 1, 'active', x'');
+    INSERT INTO log VALUES (x'01', x'02', 3);
+    PRAGMA user_version = 1)");
+  Database database = Must(Open());
+  EXPECT_EQ(Number(database, "PRAGMA user_version"), kSchemaVersion);
+  EXPECT_EQ(Number(database, "SELECT count(*) FROM node WHERE boot_log = x''"), 1U);
+  // Its margin begins now, not when it was stored.
+  EXPECT_EQ(Number(database, "SELECT count(*) FROM log WHERE unnamed_since > 1767225600000"), 1U);
+}
+
 TEST_F(SqliteMigrationsTest, RefuseALaterVersion) {
   Must(Open());
   Edit(fmt::format("PRAGMA user_version = {}", kSchemaVersion + 1));

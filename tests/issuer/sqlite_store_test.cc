@@ -149,6 +149,29 @@ TEST_F(SqliteStoreTest, ForgetsAVoidCredentialWhenItsTimeIsOver) {
   EXPECT_EQ(StateOf(*store, 1), CredentialState::kIssued);
 }
 
+// As a lack of memory could, in the middle of a batch.
+TEST_F(SqliteStoreTest, AnswersABatchInWhichSomethingThrew) {
+  for (const std::string step : {"batch-begun", "changes-run", "committed", "audit-appended"}) {
+    const test::ScratchDirectory directory;
+    const test::StoreFiles files(directory.path());
+    std::atomic<bool> armed = false;
+    const auto store = Must(test::OpenStore(files, {.at_step = [&](std::string_view at) {
+                                              if (at == step && armed.exchange(false))
+                                                throw std::runtime_error("boom");
+                                            }}));
+    Must(store->CommitAndWait(PutNodeOne));
+    armed = true;
+    const auto refused = store->CommitAndWait(Issue(SampleCredential(1)));
+    ASSERT_FALSE(refused) << step;
+    EXPECT_NE(refused.error().text.find("boom"), std::string::npos) << refused.error().text;
+    Must(store->CommitAndWait(Issue(SampleCredential(2))));
+    EXPECT_EQ(StateOf(*store, 2), CredentialState::kIssued);
+    // Stored without its line: voided, which is a line of its own.
+    const size_t lines = step == "committed" ? 3 : step == "audit-appended" ? 2 : 1;
+    EXPECT_EQ(VerifiedLines(files.log).size(), lines) << step;
+  }
+}
+
 TEST_F(SqliteStoreTest, BelievesALineThatIsInTheLogThoughItsBatchWasTheLast) {
   MakeCrashedStore(3);
   const auto store = Must(test::OpenStore(files_));

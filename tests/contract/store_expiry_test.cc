@@ -1,0 +1,185 @@
+// What every store forgets, and what it keeps.
+#include "crypto/digest.h"
+#include "issuer/store_limits.h"
+#include "tests/contract/store_rig.h"
+
+namespace lodekey::issuer {
+namespace {
+
+using test::At;
+using test::FullNode;
+using test::Issue;
+using test::Must;
+using test::SampleCredential;
+using test::SampleNode;
+using test::SampleNodeId;
+
+class StoreExpiryTest : public StoreTest {
+ protected:
+  size_t Expire(Time now) {
+    size_t forgotten = 0;
+    Must(Commit([&](Transaction& transaction) -> Result<void> {
+      forgotten = Must(transaction.Expire(now));
+      return {};
+    }));
+    return forgotten;
+  }
+
+  // A log of one byte, brought at `now`; its digest.
+  Bytes PutLog(uint8_t content, Time now) {
+    const Bytes digest = ToBytes(crypto::Sha256(Bytes{content}));
+    Must(Commit(
+        [&](Transaction& transaction) { return transaction.PutLog(digest, Bytes{content}, now); }));
+    return digest;
+  }
+  bool Has(const Bytes& digest) {
+    return Read<bool>([&](View& view) { return view.HasLog(digest); });
+  }
+
+  // An enrolled node that names a log, stored anew or again.
+  void PutNaming(unsigned number, const Bytes& digest, Time now,
+                 Standing standing = Standing::kActive) {
+    NodeRecord node = Find(SampleNodeId(number)).value_or(FullNode(number));
+    node.enrolment->boot_log_digest = digest;
+    node.standing = standing;
+    node.updated = now;
+    Must(Put(node));
+  }
+
+  Result<crypto::ChainHead> AppendIma(unsigned number, uint64_t offset) {
+    return Commit([=](Transaction& transaction) {
+      return transaction.AppendIma(SampleNodeId(number), offset, Bytes(5, 7));
+    });
+  }
+};
+
+// Credentials.
+
+TEST_P(StoreExpiryTest, ForgetsCredentialsAWhileAfterTheirEnd) {
+  Must(Put(SampleNode(1)));
+  for (unsigned i = 1; i <= 3; ++i) Must(Commit(Issue(SampleCredential(i))));
+  const Time end = SampleCredential(1).not_after;
+  EXPECT_EQ(Expire(end + kCredentialMargin), 0U);
+  EXPECT_TRUE(FindCredential(1));
+  EXPECT_EQ(Expire(end + kCredentialMargin + Duration(1)), 2U);
+  EXPECT_FALSE(FindCredential(1));
+  EXPECT_FALSE(FindCredential(2));
+  EXPECT_EQ(Expire(end + kCredentialMargin + Duration(1)), 0U);
+}
+
+TEST_P(StoreExpiryTest, KeepsTheLastCredentialOfEachNode) {
+  Must(Put(SampleNode(1)));
+  Must(Put(SampleNode(2)));
+  CredentialRecord other = SampleCredential(3);
+  other.node = SampleNodeId(2);
+  for (const CredentialRecord& credential : {SampleCredential(1), SampleCredential(2), other})
+    Must(Commit(Issue(credential)));
+  EXPECT_EQ(Expire(At(0) + std::chrono::hours(24 * 365)), 1U);
+  EXPECT_FALSE(FindCredential(1));
+  EXPECT_TRUE(FindCredential(2));
+  EXPECT_TRUE(FindCredential(3));
+}
+
+TEST_P(StoreExpiryTest, KeepsACredentialThatStillHolds) {
+  Must(Put(SampleNode(1)));
+  CredentialRecord lasting = SampleCredential(1);
+  lasting.not_after = At(0) + std::chrono::hours(24 * 365);
+  Must(Commit(Issue(lasting)));
+  Must(Commit(Issue(SampleCredential(2))));
+  EXPECT_EQ(Expire(lasting.not_after), 0U);
+  EXPECT_TRUE(FindCredential(1));
+}
+
+TEST_P(StoreExpiryTest, LeavesTheAuditLogAsItIs) {
+  Must(Put(SampleNode(1)));
+  for (unsigned i = 1; i <= 3; ++i) Must(Commit(Issue(SampleCredential(i))));
+  EXPECT_EQ(Expire(At(0) + std::chrono::hours(24 * 365)), 2U);
+  EXPECT_EQ(Lines().size(), 3U);
+}
+
+// Logs.
+
+TEST_P(StoreExpiryTest, ForgetsALogThatNobodyNames) {
+  const Bytes log = PutLog(1, At(0));
+  EXPECT_EQ(Expire(At(0) + kLogMargin), 0U);
+  EXPECT_TRUE(Has(log));
+  EXPECT_EQ(Expire(At(1) + kLogMargin), 1U);
+  EXPECT_FALSE(Has(log));
+}
+
+TEST_P(StoreExpiryTest, KeepsALogThatANodeNamesHoweverOldItIs) {
+  const Bytes log = PutLog(1, At(0));
+  PutNaming(1, log, At(0));
+  for (int months = 1; months <= 3; ++months)
+    EXPECT_EQ(Expire(At(1) + months * kLogMargin), 0U) << months;
+  EXPECT_TRUE(Has(log));
+}
+
+TEST_P(StoreExpiryTest, CountsFromWhenTheLastNodeCeasedToNameALog) {
+  const Bytes old_log = PutLog(1, At(0));
+  const Bytes new_log = PutLog(2, At(0));
+  PutNaming(1, old_log, At(0));
+  PutNaming(2, old_log, At(0));
+  const Time first = At(0) + 2 * kLogMargin;
+  const Time second = first + 2 * kLogMargin;
+  PutNaming(1, new_log, first);
+  EXPECT_EQ(Expire(second), 0U);
+  PutNaming(2, new_log, second);
+  EXPECT_EQ(Expire(second + kLogMargin), 0U);
+  EXPECT_TRUE(Has(old_log));
+  EXPECT_EQ(Expire(second + kLogMargin + Duration(1)), 1U);
+  EXPECT_FALSE(Has(old_log));
+  EXPECT_TRUE(Has(new_log));
+}
+
+TEST_P(StoreExpiryTest, KeepsALogThatIsNamedAgain) {
+  const Bytes log = PutLog(1, At(0));
+  PutNaming(1, log, At(0));
+  PutNaming(1, {}, At(1));
+  PutNaming(1, log, At(2));
+  EXPECT_EQ(Expire(At(3) + kLogMargin), 0U);
+  EXPECT_TRUE(Has(log));
+}
+
+TEST_P(StoreExpiryTest, TakesARemovedNodesWordForNothing) {
+  const Bytes log = PutLog(1, At(0));
+  PutNaming(1, log, At(0));
+  PutNaming(1, log, At(5), Standing::kRemoved);
+  EXPECT_EQ(Expire(At(5) + kLogMargin), 0U);
+  EXPECT_EQ(Expire(At(6) + kLogMargin), 1U);
+  EXPECT_FALSE(Has(log));
+}
+
+// IMA lists.
+
+TEST_P(StoreExpiryTest, ForgetsTheImaListsOfRemovedNodesAlone) {
+  for (const unsigned number : {1U, 2U}) {
+    Must(Put(FullNode(number)));
+    Must(AppendIma(number, 0));
+    Must(AppendIma(number, 5));
+  }
+  PutNaming(1, {}, At(1), Standing::kRemoved);
+  EXPECT_EQ(Expire(At(2)), 2U);
+  EXPECT_EQ(AppendIma(1, 10).error().Name(), "ima-offset") << "it would have to begin anew";
+  Must(AppendIma(2, 10));
+}
+
+// In parts.
+
+TEST_P(StoreExpiryTest, ForgetsAPartAtATime) {
+  for (uint8_t i = 0; i < 40; ++i) PutLog(i, At(0));
+  size_t forgotten = 0;
+  size_t parts = 0;
+  while (const size_t part = Expire(At(1) + kLogMargin)) {
+    EXPECT_LT(part, 40U);
+    forgotten += part;
+    ++parts;
+  }
+  EXPECT_EQ(forgotten, 40U);
+  EXPECT_GE(parts, 2U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreExpiryTest, ::testing::ValuesIn(Stores()), StoreName);
+
+}  // namespace
+}  // namespace lodekey::issuer
