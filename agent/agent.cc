@@ -166,10 +166,15 @@ Result<void> Agent::EnrolOnce() {
 }
 
 Result<void> Agent::AcceptIdentity(const node::NodeIdentity& message) {
-  ASSIGN_OR_RETURN(identity_, ReadIdentity(message.certificates(), tpm_->node_key().key()),
-                   "node identity");
-  *state_.boot().mutable_certificates() = message.certificates();
-  RETURN_IF_ERROR(state_.SaveBoot(), "store the identity");
+  ASSIGN_OR_RETURN(NodeIdentity identity,
+                   ReadIdentity(message.certificates(), tpm_->node_key().key()), "node identity");
+  auto& certificates = *state_.boot().mutable_certificates();
+  auto earlier = std::exchange(certificates, message.certificates());
+  if (auto saved = state_.SaveBoot(); !saved) {
+    certificates = std::move(earlier);
+    return std::unexpected(std::move(saved.error()).Wrapped("store the identity"));
+  }
+  identity_ = std::move(identity);
   return UseIdentity();
 }
 

@@ -98,6 +98,7 @@ class Agent {
   std::deque<Command> commands_;
   bool stopping_ = false;
   lodekey::agent::v1::Status status_;
+  Duration published_ = {};     // uptime at which the status was true
   Duration served_until_ = {};  // uptime at which the status stops being true by itself
   lodekey::agent::v1::ShowBundleResponse bundle_;
 };

@@ -95,13 +95,15 @@ Result<api::Status> Agent::AttestNow() {
 
 api::Status Agent::ShowStatus() const {
   const std::scoped_lock lock(mutex_);
-  if (status_.spiffe_id().empty() || platform::Uptime() < served_until_) return status_;
+  const Duration uptime = platform::Uptime();
+  api::Status status = status_;
+  status.set_now_unix_ms(status_.now_unix_ms() + (uptime - published_).count());
+  if (status.spiffe_id().empty() || uptime < served_until_) return status;
   // The certificate ended while the loop waited for its next step.
-  api::Status expired = status_;
-  expired.clear_spiffe_id();
-  expired.clear_serial();
-  expired.set_health(HealthOf(/*served=*/false, /*problem=*/true));
-  return expired;
+  status.clear_spiffe_id();
+  status.clear_serial();
+  status.set_health(HealthOf(/*served=*/false, /*problem=*/true));
+  return status;
 }
 
 api::ShowBundleResponse Agent::ShowBundle() const {
@@ -112,8 +114,10 @@ api::ShowBundleResponse Agent::ShowBundle() const {
 void Agent::Publish() {
   const auto& boot = state_.boot();
   const auto& lasting = state_.lasting();
-  const bool served = identity_ && !boot.refused() && Now() < identity_->leaf().not_after();
+  const Time now = Now();
+  const bool served = identity_ && !boot.refused() && now < identity_->leaf().not_after();
   api::Status status;
+  status.set_now_unix_ms(now.time_since_epoch().count());
   status.set_version(LODEKEY_VERSION);
   status.set_phase(phase_);
   status.set_health(HealthOf(served, problem_.has_value()));
@@ -141,9 +145,10 @@ void Agent::Publish() {
   bundle.set_trust_domain(config_.trust_domain);
   bundle.set_sequence(lasting.bundle().sequence());
   *bundle.mutable_roots() = lasting.bundle().roots();
-  const Duration left = served ? identity_->leaf().not_after() - Now() : Duration(0);
+  const Duration left = served ? identity_->leaf().not_after() - now : Duration(0);
   const std::scoped_lock lock(mutex_);
-  served_until_ = platform::Uptime() + left;
+  published_ = platform::Uptime();
+  served_until_ = published_ + left;
   status_ = std::move(status);
   bundle_ = std::move(bundle);
 }

@@ -38,7 +38,10 @@ Result<void> MakeClaim(tpm::Device& device, State& state, uint8_t pcr, const tpm
   if (!IsInitial(seen)) record.claim.first_look = attest::EncodeFirstLook({{kBank, seen}});
   const auto digests = ToDevice(record.digests);
   state.ledger().push_back(std::move(record));
-  RETURN_IF_ERROR(state.SaveLedger(), "record the claim");
+  if (auto saved = state.SaveLedger(); !saved) {
+    state.ledger().pop_back();  // what is not on disk must not be extended at the next try either
+    return std::unexpected(std::move(saved.error()).Wrapped("record the claim"));
+  }
   return device.ExtendPcr(pcr, digests);
 }
 

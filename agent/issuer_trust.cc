@@ -13,9 +13,10 @@ std::unexpected<Error> Untrusted(std::string why) {
   return Fail(
       Code::kUntrusted, "the server is not this agent's issuer: " + why,
       {.name = "issuer-untrusted",
-       .advice = "Compare issuer_pins with what 'lodekey-issuer init' printed, and the address "
-                 "with the issuer's. "
-                 "If both are right, something between host and issuer answers in its place."});
+       .advice =
+           "Compare issuer_pins with what 'lodekey-issuer init' printed, and the address "
+           "with the issuer's, and see that this host's clock is right. If all are, something "
+           "between host and issuer answers in its place."});
 }
 
 bool IsPinned(const IssuerTrust& trust, const crypto::Certificate& certificate) {
@@ -34,8 +35,14 @@ Result<crypto::Certificate> CheckIssuer(const IssuerTrust& trust,
   const crypto::Certificate& leaf = presented.front();
   if (leaf.is_ca() || authority == presented.begin())
     return Untrusted("it showed an authority in place of a server");
-  const auto chain =
-      crypto::BuildChain(leaf, presented, {*authority}, {.at = trust.now(), .partial = true});
+  // A clock that is behind is no ground to refuse: the pinned authority signs nothing before its
+  // time, so that the beginning of what it signed has been reached.
+  const Time at = std::max(trust.now(), leaf.not_before());
+  const auto chain = crypto::BuildChain(leaf, presented, {*authority}, {.at = at, .partial = true});
+  if (!chain && at >= leaf.not_after()) {
+    return Untrusted(fmt::format("its certificate ended at {}, and here it is {}",
+                                 FormatTime(leaf.not_after()), FormatTime(at)));
+  }
   if (!chain) return Untrusted(chain.error().text);
   const std::vector<std::string> expected = {
       fmt::format("spiffe://{}/lodekey/issuer", trust.trust_domain)};

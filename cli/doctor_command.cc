@@ -51,13 +51,14 @@ Result<ExitCode> Doctor(Session& session) {
   const auto config = session.LoadConfig();
   const auto partial = session.LoadPartialConfig();
   const auto status = session.agent().ShowStatus();
-  const bool enrolled = status && ServingOf(*status, session.Now()) == Serving::kServed;
+  const Time now = status ? AgentTime(*status, session.Now()) : session.Now();
+  const bool enrolled = status && ServingOf(*status, now) == Serving::kServed;
   std::vector<Check> checks{CheckConfig(config)};
   if (partial) {
     for (Check& check : CheckHost(*partial, enrolled)) checks.push_back(std::move(check));
   }
-  checks.push_back(CheckClock(session.Now(), platform::BuildTime()));
-  checks.push_back(CheckAgent(status, session.Now()));
+  checks.push_back(CheckClock(session.Now(), platform::BuildTime(), now));
+  checks.push_back(CheckAgent(status, now));
   checks.push_back(CheckIssuerPort(partial ? partial->Text("issuer") : "", kIssuerLimit));
   if (session.json()) {
     session.PrintJson({{"healthy", !AnyFailed(checks)}, {"checks", ChecksJson(checks)}});

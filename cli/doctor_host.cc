@@ -4,6 +4,7 @@
 
 #include "cli/socket_probe.h"
 #include "cli/status_view.h"
+#include "cli/text.h"
 #include "platform/config_checks.h"
 #include "platform/host_port.h"
 #include "platform/measurement_log.h"
@@ -13,6 +14,9 @@ namespace {
 
 // Enough to see that the list can be read.
 constexpr size_t kImaPeek = 4096;
+
+// Node certificates begin one minute before they are made.
+constexpr Duration kToleratedSkew = std::chrono::minutes(1);
 
 // What both logs have in common: `content` is their beginning, or nothing where the host has none.
 Check CheckLog(const std::string& id, const std::string& name,
@@ -51,14 +55,27 @@ Check CheckImaLog(const std::string& path) {
                   "The issuer then learns nothing of what runs after the boot.");
 }
 
-Check CheckClock(Time now, Time release) {
-  if (now >= release) return {.id = "clock", .what = fmt::format("it is {}", FormatTime(now))};
-  return {
-      .id = "clock",
-      .level = Level::kFail,
-      .what = fmt::format("the clock shows {}, before this version was released", FormatTime(now)),
-      .why = "Applications take every certificate for one that is not valid yet.",
-      .fix = "Set it: timedatectl set-ntp true (or: date -s ...; hwclock -w)"};
+Check CheckClock(Time now, Time release, Time agent) {
+  const std::string fix = "Set it: timedatectl set-ntp true (or: date -s ...; hwclock -w)";
+  if (now < release) {
+    return {.id = "clock",
+            .level = Level::kFail,
+            .what = fmt::format("the clock shows {}, before this version was released",
+                                FormatTime(now)),
+            .why = "Applications take every certificate for one that is not valid yet.",
+            .fix = fix};
+  }
+  if (std::chrono::abs(now - agent) < kToleratedSkew)
+    return {.id = "clock", .what = fmt::format("it is {}", FormatTime(now))};
+  return {.id = "clock",
+          .level = Level::kWarn,
+          .what = fmt::format("the clock shows {}, {} {} of what the agent knows from its issuer",
+                              FormatTime(now), FormatRoughly(std::chrono::abs(now - agent)),
+                              now < agent ? "behind" : "ahead"),
+          .why =
+              "The agent goes by the issuer's clock, but applications here may take good "
+              "certificates for expired, or for not valid yet.",
+          .fix = fix};
 }
 
 Check CheckAgent(const Result<agent::v1::Status>& status, Time now) {

@@ -18,8 +18,8 @@ Check CheckConfig(const Result<platform::AgentConfig>& config);
 Check CheckBootLog(const std::string& path);
 Check CheckImaLog(const std::string& path);
 
-// "clock". Pure.
-Check CheckClock(Time now, Time release);
+// "clock": `now` is this host's, `agent` the agent's (AgentTime). Pure.
+Check CheckClock(Time now, Time release, Time agent);
 
 // "agent". Pure.
 Check CheckAgent(const Result<agent::v1::Status>& status, Time now);

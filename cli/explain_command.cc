@@ -31,8 +31,9 @@ Result<ExitCode> ExplainHost(Session& session) {
                        {"text", text}});
     return ExitCode::kDone;
   }
-  if (!same && (ServingOf(*status, session.Now()) != Serving::kServed || status->has_problem())) {
-    session.Print(StatusSentence(*status, session.Now()) + "\n");
+  const Time now = AgentTime(*status, session.Now());
+  if (!same && (ServingOf(*status, now) != Serving::kServed || status->has_problem())) {
+    session.Print(StatusSentence(*status, now) + "\n");
   }
   session.Print(text);
   if (!same && status->has_problem()) session.Print("\n" + ProblemText(*status));

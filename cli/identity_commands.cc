@@ -103,7 +103,8 @@ Result<ExitCode> Attest(Session& session) {
 Result<api::Status> AwaitServed(Session& session, Duration limit) {
   for (Duration waited(0);; waited += kPoll) {
     auto status = session.agent().ShowStatus();
-    const bool served = status && ServingOf(*status, session.Now()) == Serving::kServed;
+    const bool served =
+        status && ServingOf(*status, AgentTime(*status, session.Now())) == Serving::kServed;
     if (served || waited >= limit) return status;
     session.Pause(kPoll);
   }
@@ -114,12 +115,13 @@ Result<ExitCode> ShowStatus(Session& session, const std::string& wait) {
   if (!limit) return std::unexpected(limit.error());
   const auto status = AwaitServed(session, *limit);
   if (!status) return std::unexpected(status.error());
+  const Time now = AgentTime(*status, session.Now());
   if (session.json()) {
-    session.PrintJson(StatusJson(*status, session.Now()));
+    session.PrintJson(StatusJson(*status, now));
   } else {
-    session.Print(StatusText(*status, session.Now()));
+    session.Print(StatusText(*status, now));
   }
-  return ExitCodeOf(ServingOf(*status, session.Now()));
+  return ExitCodeOf(ServingOf(*status, now));
 }
 
 }  // namespace

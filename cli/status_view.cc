@@ -32,6 +32,10 @@ std::string ServedSentence(const Status& status, Time now) {
 
 }  // namespace
 
+Time AgentTime(const Status& status, Time wall) {
+  return status.now_unix_ms() == 0 ? wall : Time(Duration(status.now_unix_ms()));
+}
+
 Serving ServingOf(const Status& status, Time now) {
   if (!status.spiffe_id().empty()) {
     return Left(status, now) > Duration(0) ? Serving::kServed : Serving::kExpired;

@@ -18,6 +18,11 @@ enum class Serving {
   kExpired,      // there was one in this boot; it ended without being renewed
 };
 
+// The time by which the agent judges its identity, which is right where this host's clock is wrong.
+// `wall` for an agent that does not say.
+Time AgentTime(const agent::v1::Status& status, Time wall);
+
+// `now`, here and below, is AgentTime.
 Serving ServingOf(const agent::v1::Status& status, Time now);
 
 // 0, 3, 4 and 7.

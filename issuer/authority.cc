@@ -62,6 +62,19 @@ bool CanSign(const Signer& signer, const crypto::Certificate& root, Time now) {
          crypto::BuildChain(signer.certificate, {}, {root}, {});
 }
 
+Result<void> MakeAll(const AuthorityFiles& files, const AuthorityOptions& options, Time now) {
+  ASSIGN_OR_RETURN(const auto audit_key, crypto::Ed25519Key::Generate(), "make the audit key");
+  RETURN_IF_ERROR(files.WriteSeed(kAudit, audit_key.seed()), "write the audit key");
+  RETURN_IF_ERROR(files.WriteSeed(kChallenge, crypto::Secret::Random(32)),
+                  "write the challenge key");
+  RETURN_IF_ERROR(
+      MakeCa(files, kAuthority, CaSpec(options, "issuer authority", now, options.root_ttl, 0)),
+      "make the issuer authority");
+  crypto::CertificateSpec root = CaSpec(options, "root", now, options.root_ttl, 1);
+  root.uri_sans = {"spiffe://" + options.trust_domain};
+  return MakeCa(files, kRoot, root);
+}
+
 // Half of its life is over. What lies before its making is no life.
 bool Due(const crypto::Certificate& certificate, Time now) {
   const Time made = certificate.not_before() + kBackdate;
@@ -100,16 +113,16 @@ Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
                 {.name = "already-initialised",
                  .advice = "Nothing was changed. To begin anew, move the directory away."});
   }
-  ASSIGN_OR_RETURN(const auto audit_key, crypto::Ed25519Key::Generate(), "make the audit key");
-  RETURN_IF_ERROR(files.WriteSeed(kAudit, audit_key.seed()), "write the audit key");
-  RETURN_IF_ERROR(files.WriteSeed(kChallenge, crypto::Secret::Random(32)),
-                  "write the challenge key");
-  RETURN_IF_ERROR(
-      MakeCa(files, kAuthority, CaSpec(options, "issuer authority", now, options.root_ttl, 0)),
-      "make the issuer authority");
-  crypto::CertificateSpec root = CaSpec(options, "root", now, options.root_ttl, 1);
-  root.uri_sans = {"spiffe://" + options.trust_domain};
-  return MakeCa(files, kRoot, root);
+  auto made = MakeAll(files, options, now);
+  if (!made) Abandon(options);
+  return made;
+}
+
+void Authority::Abandon(const AuthorityOptions& options) {
+  const AuthorityFiles files(options.directory);
+  // The root first: without it nothing opens what is left after a crash on the way.
+  for (const std::string_view name : {kRoot, kIntermediate, kAuthority, kAudit, kChallenge})
+    files.Remove(name);
 }
 
 Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Store& store,

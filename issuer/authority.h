@@ -44,6 +44,8 @@ class Authority {
   // Makes root, issuer authority, audit key and challenge key in an empty directory. kConflict
   // ("already-initialised") when there is a root already: nothing is overwritten.
   static Result<void> Initialise(const AuthorityOptions& options, Time now);
+  // Takes back what Initialise made, whole or in part, before any of it was shown to anybody.
+  static void Abandon(const AuthorityOptions& options);
 
   // Reads what Initialise made. kNotFound ("not-initialised"); kUntrusted ("authority-corrupt")
   // when key and certificate do not belong together. `store`, which outlives it, records what it

@@ -33,6 +33,12 @@ bool AuthorityFiles::HasCertificate(std::string_view name) const {
   return std::filesystem::exists(Path(name, "crt"));
 }
 
+void AuthorityFiles::Remove(std::string_view name) const {
+  std::error_code kept;  // whoever makes it anew then refuses, and names it
+  std::filesystem::remove(Path(name, "crt"), kept);
+  std::filesystem::remove(Path(name, "key"), kept);
+}
+
 Result<crypto::PrivateKey> AuthorityFiles::ReadKey(std::string_view name) const {
   ASSIGN_OR_RETURN(const crypto::Secret pem, ReadSecretFile(Path(name, "key")), "private key");
   return crypto::PrivateKey::FromPem(pem);

@@ -23,6 +23,8 @@ class AuthorityFiles {
   Result<void> WriteKey(std::string_view name, const crypto::PrivateKey& key) const;
   Result<void> WriteCertificate(std::string_view name,
                                 const crypto::Certificate& certificate) const;
+  // Certificate and key, as far as they are there.
+  void Remove(std::string_view name) const;
 
   // 32 bytes, as base64.
   Result<crypto::Secret> ReadSeed(std::string_view name) const;

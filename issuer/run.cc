@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -38,19 +39,25 @@ struct Parts {
   attest::VendorRoots roots;
 };
 
-Result<Parts> Open(const IssuerConfig& config) {
+std::string DatabasePath(const IssuerConfig& config) { return config.state_dir + "/issuer.db"; }
+std::string AuditPath(const IssuerConfig& config) { return config.state_dir + "/audit.jsonl"; }
+
+Result<platform::UniqueFd> Lock(const IssuerConfig& config) {
+  return platform::LockFile(config.state_dir + "/lock");
+}
+
+Result<Parts> Open(const IssuerConfig& config, platform::UniqueFd lock) {
   Parts parts;
-  ASSIGN_OR_RETURN(parts.lock, platform::LockFile(config.state_dir + "/lock"), "state directory");
+  parts.lock = std::move(lock);
   const AuthorityOptions options = AuthorityOptionsOf(config);
   ASSIGN_OR_RETURN(auto audit_key, Authority::OpenAuditKey(options), "audit key");
-  ASSIGN_OR_RETURN(auto audit,
-                   AuditLog::Open(config.state_dir + "/audit.jsonl", std::move(audit_key)),
+  ASSIGN_OR_RETURN(auto audit, AuditLog::Open(AuditPath(config), std::move(audit_key)),
                    "audit log");
-  ASSIGN_OR_RETURN(parts.store,
-                   OpenSqliteStore({.path = config.state_dir + "/issuer.db",
-                                    .trust_domain = config.trust_domain},
-                                   std::move(audit)),
-                   "database");
+  ASSIGN_OR_RETURN(
+      parts.store,
+      OpenSqliteStore({.path = DatabasePath(config), .trust_domain = config.trust_domain},
+                      std::move(audit)),
+      "database");
   ASSIGN_OR_RETURN(parts.authority, Authority::Open(options, *parts.store, platform::Now()),
                    "authorities");
   ASSIGN_OR_RETURN(auto challenge_key, parts.authority->OpenChallengeKey(), "challenge key");
@@ -58,6 +65,40 @@ Result<Parts> Open(const IssuerConfig& config) {
   ASSIGN_OR_RETURN(parts.roots.hardware, LoadRoots(config.vendor_roots), "vendor roots");
   ASSIGN_OR_RETURN(parts.roots.emulators, LoadRoots(config.emulator_roots), "emulator roots");
   return parts;
+}
+
+Result<Parts> Open(const IssuerConfig& config) {
+  ASSIGN_OR_RETURN(auto lock, Lock(config), "state directory");
+  return Open(config, std::move(lock));
+}
+
+// What init shows of the keys it made; makes database and audit log.
+Result<Initialised> Show(const IssuerConfig& config, platform::UniqueFd lock) {
+  ASSIGN_OR_RETURN(const Parts parts, Open(config, std::move(lock)), "open what was made");
+  ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
+                   "audit key");
+  return Initialised{.pin = parts.authority->Pin(), .audit_key = ToHex(audit_key.public_key())};
+}
+
+// A database or an audit log without their keys are those of another issuer.
+Result<void> CheckNew(const IssuerConfig& config) {
+  for (const std::string& path : {DatabasePath(config), AuditPath(config)}) {
+    if (!std::filesystem::exists(path)) continue;
+    return Fail(Code::kConflict, fmt::format("{} is there already", path),
+                {.name = "already-initialised",
+                 .advice = "Nothing was changed. To begin anew, move the state directory away."});
+  }
+  return {};
+}
+
+// Nobody has seen the keys, and nothing stands on them: the next init makes others, and does not
+// find half an issuer.
+void TakeBack(const IssuerConfig& config) {
+  Authority::Abandon(AuthorityOptionsOf(config));
+  std::error_code kept;  // named by the init that meets it
+  for (const char* suffix : {"", "-wal", "-shm"})
+    std::filesystem::remove(DatabasePath(config) + suffix, kept);
+  std::filesystem::remove(AuditPath(config), kept);
 }
 
 void LogFailure(const std::string& what, const Result<void>& done) {
@@ -114,12 +155,13 @@ Result<void> Run(const IssuerConfig& config) {
 
 Result<Initialised> Init(const IssuerConfig& config) {
   RETURN_IF_ERROR(platform::MakeDirectory(config.state_dir, 0700), "state directory");
+  ASSIGN_OR_RETURN(auto lock, Lock(config), "state directory");
+  RETURN_IF_ERROR(CheckNew(config), "state directory");
   RETURN_IF_ERROR(Authority::Initialise(AuthorityOptionsOf(config), platform::Now()),
                   "authorities");
-  ASSIGN_OR_RETURN(const Parts parts, Open(config), "open what was made");
-  ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
-                   "audit key");
-  return Initialised{.pin = parts.authority->Pin(), .audit_key = ToHex(audit_key.public_key())};
+  auto initialised = Show(config, std::move(lock));
+  if (!initialised) TakeBack(config);
+  return initialised;
 }
 
 Result<void> Check(const IssuerConfig& config) {

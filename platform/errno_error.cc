@@ -11,6 +11,7 @@ namespace {
 struct Situation {
   Code code;
   std::string_view name;
+  std::string_view advice = {};
 };
 
 Situation SituationOf(int number) {
@@ -20,7 +21,7 @@ Situation SituationOf(int number) {
     case EPERM:
     case EROFS: return {Code::kHardware, "file-permission"};
     case ENOSPC:
-    case EDQUOT: return {Code::kHardware, "disk-full"};
+    case EDQUOT: return {Code::kHardware, "disk-full", "Make room on its file system."};
     case EMFILE:
     case ENFILE:
     case ENOMEM:
@@ -37,6 +38,7 @@ std::unexpected<Error> FailErrno(int number, std::string what, std::source_locat
   return Fail(situation.code,
               fmt::format("{}: {}", what, words != nullptr ? words : "unknown system error"),
               {.name = std::string(situation.name),
+               .advice = std::string(situation.advice),
                .detail = Detail{Detail::Source::kErrno, static_cast<uint64_t>(number)}},
               where);
 }

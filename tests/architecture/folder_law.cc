@@ -87,6 +87,7 @@ constexpr std::array kParties = std::to_array<std::pair<std::string_view, std::s
     {"glob.h", "linux"},
     {"grp.h", "linux"},
     {"ifaddrs.h", "linux"},
+    {"malloc.h", "linux"},
     {"mntent.h", "linux"},
     {"netdb.h", "linux"},
     {"poll.h", "linux"},

@@ -115,8 +115,19 @@ TEST(TpmChecks, SayWhyACertificateIsOfNoUse) {
 
 TEST(ClockCheck, FailsBeforeTheRelease) {
   const Time release{Duration(kNowMs)};
-  EXPECT_EQ(CheckClock(release, release).level, Level::kOk);
-  EXPECT_EQ(CheckClock(release - Duration(1), release).level, Level::kFail);
+  EXPECT_EQ(CheckClock(release, release, release).level, Level::kOk);
+  EXPECT_EQ(CheckClock(release - Duration(1), release, release).level, Level::kFail);
+}
+
+TEST(ClockCheck, WarnsWhenTheAgentKnowsAnotherTimeFromItsIssuer) {
+  const Time now{Duration(kNowMs)};
+  EXPECT_EQ(CheckClock(now, now, now + std::chrono::seconds(59)).level, Level::kOk);
+  const Check behind = CheckClock(now, now, now + std::chrono::hours(1));
+  EXPECT_EQ(behind.level, Level::kWarn);
+  EXPECT_NE(behind.what.find("1 hour behind"), std::string::npos) << behind.what;
+  const Check ahead = CheckClock(now, now - std::chrono::hours(2), now - std::chrono::hours(1));
+  EXPECT_EQ(ahead.level, Level::kWarn);
+  EXPECT_NE(ahead.what.find("1 hour ahead"), std::string::npos) << ahead.what;
 }
 
 TEST(LogChecks, StateWhetherTheLogIsThere) {

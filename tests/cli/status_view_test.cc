@@ -26,6 +26,14 @@ TEST(Serving, IsServedUntilTheIdentityEnds) {
   EXPECT_EQ(ServingOf(status, kNow), Serving::kExpired);
 }
 
+TEST(Serving, IsJudgedByTheAgentsTimeWhereTheAgentSaysIt) {
+  auto status = EnrolledStatus();
+  const Time hour_ahead = kNow + std::chrono::hours(1);
+  EXPECT_EQ(AgentTime(status, hour_ahead), hour_ahead);
+  status.set_now_unix_ms(kNowMs);
+  EXPECT_EQ(AgentTime(status, hour_ahead), kNow);
+}
+
 TEST(Serving, IsNotEnrolledWithoutAnIdentity) {
   for (const char* phase : {"starting", "enrolling", "unenrolled", "waiting"}) {
     EXPECT_EQ(ServingOf(NewStatus(phase), kNow), Serving::kNotEnrolled) << phase;

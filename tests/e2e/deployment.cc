@@ -1,15 +1,13 @@
 #include "tests/e2e/deployment.h"
 
 #include <filesystem>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "tests/e2e/loopback.h"
 #include "tests/support/must.h"
 #include "tests/support/swtpm_process.h"
-#include "tests/support/unix_socket.h"
 
 namespace lodekey::test {
 namespace {
@@ -19,6 +17,12 @@ void Append(std::vector<std::string>& argv, const std::vector<std::string>& sett
     argv.push_back("--set");
     argv.push_back(setting);
   }
+}
+
+std::vector<std::string> Joined(std::vector<std::string> words,
+                                const std::vector<std::string>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
 }
 
 // The command line of an issuer: everything by --set, nothing from the machine's files.
@@ -39,19 +43,6 @@ nlohmann::json ParseJson(const std::string& text) {
 
 }  // namespace
 
-int FreePort() {
-  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::runtime_error("no free port");
-  }
-  return ntohs(address.sin_port);
-}
-
 IssuerHost::IssuerHost(TpmVendor* vendor, std::vector<std::string> settings)
     : port(FreePort()),
       daemon(IssuerArguments(directory, port, settings), directory / "issuer.log"),
@@ -63,10 +54,12 @@ IssuerHost::IssuerHost(TpmVendor* vendor, std::vector<std::string> settings)
   Must(WriteText(directory / "roots/issuer.pem", vendor->IssuerPem()));
 }
 
+Finished IssuerHost::TryInit() const {
+  return RunProgram(Joined(IssuerArguments(directory, port, settings_), {"init"}));
+}
+
 void IssuerHost::Init() {
-  std::vector<std::string> argv = IssuerArguments(directory, port, settings_);
-  argv.push_back("init");
-  const Finished made = RunProgram(argv);
+  const Finished made = TryInit();
   ASSERT_EQ(made.exit_code, 0) << made.err;
   const size_t start = made.out.find("sha256:");
   ASSERT_NE(start, std::string::npos) << made.out;
@@ -91,11 +84,12 @@ nlohmann::json IssuerHost::AdminJson(std::vector<std::string> arguments) const {
   return ParseJson(finished.out);
 }
 
-AgentHost::AgentHost(const std::string& issuer_address, const std::string& pin, std::string tcti,
-                     std::vector<std::string> settings)
-    : daemon({ProgramPath("lodekeyd"), "--config", directory / "agent.toml"},
-             directory / "agent.log"),
-      settings_(std::move(settings)) {
+AgentHost::AgentHost(const std::string& issuer_address, const std::string& pin,
+                     const std::string& tcti, HostOptions options)
+    : daemon(
+          Joined(options.prefix, {ProgramPath("lodekeyd"), "--config", directory / "agent.toml"}),
+          directory / "agent.log"),
+      prefix_(std::move(options.prefix)) {
   std::string text = fmt::format(
       "trust_domain = \"{}\"\nissuer = \"{}\"\nissuer_pins = [\"{}\"]\n"
       "agent.state_dir = \"{}\"\nagent.runtime_dir = \"{}\"\ntpm.tcti = \"{}\"\n"
@@ -103,16 +97,16 @@ AgentHost::AgentHost(const std::string& issuer_address, const std::string& pin, 
       "\"500ms\"\n",
       kTrustDomain, issuer_address, pin, directory / "state", directory / "run", tcti,
       directory / "boot_log", directory / "ima_log");
-  for (const std::string& setting : settings_) text += setting + "\n";
+  for (const std::string& setting : options.settings) text += setting + "\n";
   Must(WriteText(directory / "agent.toml", text));
 }
 
 void AgentHost::Start() { daemon.Start(); }
 
 Finished AgentHost::Run(std::vector<std::string> arguments, int seconds) const {
-  std::vector<std::string> argv = {ProgramPath("lodekey"), "--config", directory / "agent.toml"};
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return RunProgram(argv, seconds);
+  const std::vector<std::string> command = {ProgramPath("lodekey"), "--config",
+                                            directory / "agent.toml"};
+  return RunProgram(Joined(Joined(prefix_, command), arguments), seconds);
 }
 
 nlohmann::json AgentHost::Json(std::vector<std::string> arguments) const {
@@ -123,6 +117,16 @@ nlohmann::json AgentHost::Json(std::vector<std::string> arguments) const {
 std::string AgentHost::EkHash() const {
   const nlohmann::json shown = Json({"ek"});
   return shown.is_object() ? shown.value("ek_hash", "") : "";
+}
+
+bool AgentHost::WaitForProblem(const std::string& code, int seconds) const {
+  return Eventually(
+      [&] {
+        const nlohmann::json status = Status();
+        return status.is_object() && status["problem"].is_object() &&
+               status["problem"].value("code", "") == code;
+      },
+      seconds);
 }
 
 bool AgentHost::WaitForPhase(const std::string& phase, int seconds) const {

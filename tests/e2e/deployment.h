@@ -15,16 +15,14 @@ namespace lodekey::test {
 
 inline constexpr const char* kTrustDomain = "e2e.example";
 
-// A port on loopback that nothing listened at a moment ago.
-int FreePort();
-
 class IssuerHost {
  public:
   // `settings` are lines of issuer.toml for the tables they name ("appraisal.require_claim =
   // false"); given by --set.
   explicit IssuerHost(TpmVendor* vendor, std::vector<std::string> settings = {});
 
-  void Init();                                               // lodekey-issuer init
+  Finished TryInit() const;                                  // lodekey-issuer init
+  void Init();                                               // the same, which must work
   void Start();                                              // and waits until it serves
   Finished Admin(std::vector<std::string> arguments) const;  // lodekey … -o json
   nlohmann::json AdminJson(std::vector<std::string> arguments) const;
@@ -43,11 +41,17 @@ class IssuerHost {
   std::string pin_;
 };
 
+// What differs on one host from a plain one.
+struct HostOptions {
+  std::vector<std::string> settings = {};  // lines of agent.toml
+  // Stands before every command that runs there: "env FAKETIME=…", "setpriv …", by absolute path.
+  std::vector<std::string> prefix = {};
+};
+
 class AgentHost {
  public:
-  // With a TPM of its own unless `tcti` names another's.
-  AgentHost(const std::string& issuer_address, const std::string& pin, std::string tcti,
-            std::vector<std::string> settings = {});
+  AgentHost(const std::string& issuer_address, const std::string& pin, const std::string& tcti,
+            HostOptions options = {});
 
   void Start();  // the agent, without waiting
   Finished Run(std::vector<std::string> arguments, int seconds = 60) const;  // lodekey …
@@ -55,6 +59,8 @@ class AgentHost {
       std::vector<std::string> arguments) const;  // its output under -o json; null when it failed
   nlohmann::json Status() const { return Json({"status"}); }
   std::string EkHash() const;
+  // Until what keeps the agent from its identity, or from renewing it, has this name.
+  bool WaitForProblem(const std::string& code, int seconds = 30) const;
   bool WaitForPhase(const std::string& phase, int seconds = 30) const;
   // Until an attestation after this call was accepted.
   bool WaitForAttestation(int seconds = 30) const;
@@ -64,7 +70,7 @@ class AgentHost {
   Daemon daemon;
 
  private:
-  std::vector<std::string> settings_;
+  std::vector<std::string> prefix_;
 };
 
 }  // namespace lodekey::test

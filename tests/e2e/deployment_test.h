@@ -15,12 +15,20 @@ namespace lodekey::test {
 class DeploymentTest : public testing::Test {
  protected:
   void SetUpWith(std::vector<std::string> issuer_settings = {}, bool ek_certificate = true) {
+    SetUpIssuer(std::move(issuer_settings), ek_certificate);
+    SetUpAgent(issuer_->address());
+  }
+  void SetUpIssuer(std::vector<std::string> settings = {}, bool ek_certificate = true) {
     tpm_ = TestTpm::Create(ek_certificate);
     ASSERT_NE(tpm_, nullptr);
-    issuer_ = std::make_unique<IssuerHost>(tpm_->vendor.get(), std::move(issuer_settings));
+    issuer_ = std::make_unique<IssuerHost>(tpm_->vendor.get(), std::move(settings));
     issuer_->Init();
     issuer_->Start();
-    agent_ = std::make_unique<AgentHost>(issuer_->address(), issuer_->pin(), tpm_->MuxTcti());
+  }
+  // `issuer_address` is the issuer's, or of something that stands before it.
+  void SetUpAgent(const std::string& issuer_address, HostOptions options = {}) {
+    agent_ = std::make_unique<AgentHost>(issuer_address, issuer_->pin(), tpm_->MuxTcti(),
+                                         std::move(options));
     ek_ = agent_->EkHash();
     ASSERT_EQ(ek_.size(), 64u);
   }
@@ -33,15 +41,7 @@ class DeploymentTest : public testing::Test {
   std::string Standing() {
     return issuer_->AdminJson({"node", "show", ek_})["node"].value("standing", "");
   }
-  // The code of what keeps the agent from its identity.
-  std::string ProblemCode() {
-    const nlohmann::json status = agent_->Status();
-    return status.is_object() && status["problem"].is_object() ? status["problem"].value("code", "")
-                                                               : "";
-  }
-  bool WaitForProblem(const std::string& code, int seconds = 30) {
-    return Eventually([&] { return ProblemCode() == code; }, seconds);
-  }
+  bool WaitForProblem(const std::string& code) { return agent_->WaitForProblem(code); }
   Finished TpmTool(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"/usr/bin/env", "TPM2TOOLS_TCTI=" + tpm_->MuxTcti()});
     return RunProgram(arguments);
@@ -55,6 +55,9 @@ class DeploymentTest : public testing::Test {
   // chip are freed.
   void KillAgent() {
     agent_->daemon.Signal(SIGKILL);
+    FreeTpmSlots();
+  }
+  void FreeTpmSlots() {
     TpmTool({"tpm2_flushcontext", "-t"});
     TpmTool({"tpm2_flushcontext", "-l"});
   }

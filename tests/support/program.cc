@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -113,6 +114,15 @@ int Daemon::Wait() {
   waitpid(pid_, &status, 0);
   pid_ = -1;
   return ExitCodeOf(status);
+}
+
+size_t Daemon::PeakKib() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string word; status >> word;) {
+    size_t kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib;
+  }
+  return 0;
 }
 
 std::string Daemon::Log() const { return ReadText(log_); }

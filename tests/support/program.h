@@ -39,6 +39,8 @@ class Daemon {
   // Waits for it to end by itself.
   int Wait();
   std::string Log() const;
+  // The most memory that it ever had resident (VmHWM), in KiB; 0 when it does not run.
+  size_t PeakKib() const;
   pid_t pid() const { return pid_; }
 
  private:
