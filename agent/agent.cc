@@ -63,32 +63,18 @@ Time Agent::Now() const {
 }
 
 void Agent::Run() {
-  for (;;) {
+  while (!commands_.stopped()) {
     Duration wait = Step();
     Publish();
-    std::unique_lock lock(mutex_);
-    // Nothing to do at once: let commands in and wait for the next step's time.
-    if (wait > kAgain) wake_.wait_for(lock, wait, [&] { return stopping_ || !commands_.empty(); });
-    while (!stopping_ && !commands_.empty()) {
-      Command command = std::move(commands_.front());
-      commands_.pop_front();
-      lock.unlock();
-      command.run();
+    while (const auto command = commands_.Next(wait)) {
+      (*command)();
       Publish();
-      lock.lock();
+      wait = kAgain;  // what the command did may have changed when the next step is due
     }
-    if (stopping_) break;
   }
-  const std::scoped_lock lock(mutex_);
-  for (Command& command : commands_) command.cancel();
-  commands_.clear();
 }
 
-void Agent::Stop() {
-  const std::scoped_lock lock(mutex_);
-  stopping_ = true;
-  wake_.notify_all();
-}
+void Agent::Stop() { commands_.Stop(); }
 
 Duration Agent::Step() {
   if (state_.lasting().unenrolled()) {
@@ -324,6 +310,8 @@ Duration Agent::Succeeded() {
   backoff_.Reset();
   next_attest_ = Now() + Jittered(Duration(state_.boot().attest_in_ms()), Random32());
   platform::NotifyStatus("enrolled, attested");
+  // Until the next attestation, minutes from now, little is needed of what keys, logs and TLS took.
+  platform::ReleaseFreeMemory();
   return kAgain;
 }
 

@@ -2,15 +2,13 @@
 // is refused.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
+#include "agent/command_queue.h"
 #include "agent/identity.h"
 #include "agent/issuer_client.h"
 #include "agent/node_tpm.h"
@@ -39,20 +37,15 @@ class Agent {
   void Run();
   void Stop();
 
-  // For the local API; thread-safe, answered by the loop between two of its steps. kUnavailable
-  // ("agent-stopping").
-  Result<lodekey::agent::v1::EnrollResponse> Enroll();
-  Result<lodekey::agent::v1::EnrollResponse> Unenroll();
-  Result<lodekey::agent::v1::Status> AttestNow();
+  // For the local API; thread-safe, and none of them blocks. The first three wait for the TPM and
+  // the issuer: the loop does and answers them between two of its steps (CommandQueue).
+  void Enroll(Caller<lodekey::agent::v1::EnrollResponse> caller);
+  void Unenroll(Caller<lodekey::agent::v1::EnrollResponse> caller);
+  void AttestNow(Caller<lodekey::agent::v1::AttestNowResponse> caller);
   lodekey::agent::v1::Status ShowStatus() const;
   lodekey::agent::v1::ShowBundleResponse ShowBundle() const;
 
  private:
-  struct Command {
-    std::function<void()> run;
-    std::function<void()> cancel;
-  };
-
   // One step of the loop and how long to wait after it.
   Duration Step();
   Result<void> EnsureTpm();
@@ -71,8 +64,9 @@ class Agent {
   Result<void> UseIdentity();
   Time Now() const;
   void Publish();
-  template <class T>
-  Result<T> Ask(std::function<Result<T>()> work);
+  Result<lodekey::agent::v1::EnrollResponse> EnrollNow();
+  Result<lodekey::agent::v1::EnrollResponse> UnenrollNow();
+  Result<lodekey::agent::v1::Status> AttestAtOnce();
 
   const platform::AgentConfig& config_;
   State state_;
@@ -93,10 +87,9 @@ class Agent {
   std::optional<Error> problem_;
   Time next_attest_ = {};
 
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Command> commands_;
-  bool stopping_ = false;
+  CommandQueue commands_;
+
+  mutable std::mutex mutex_;  // what the loop shows
   lodekey::agent::v1::Status status_;
   Duration published_ = {};     // uptime at which the status was true
   Duration served_until_ = {};  // uptime at which the status stops being true by itself

@@ -17,80 +17,69 @@ std::string HealthOf(bool served, bool problem) {
 
 }  // namespace
 
-template <class T>
-Result<T> Agent::Ask(std::function<Result<T>()> work) {
-  auto promise = std::make_shared<std::promise<Result<T>>>();
-  auto future = promise->get_future();
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto stopped = [promise] {
-      promise->set_value(Fail(Code::kUnavailable, "lodekeyd is stopping",
-                              {.name = "agent-stopping", .advice = "Try again when it runs."}));
-    };
-    if (stopping_) {
-      stopped();
-    } else {
-      commands_.push_back(
-          {.run = [promise, work] { promise->set_value(work()); }, .cancel = stopped});
-      wake_.notify_all();
-    }
+void Agent::Enroll(Caller<api::EnrollResponse> caller) {
+  commands_.Push<api::EnrollResponse>(std::move(caller), [this] { return EnrollNow(); });
+}
+
+void Agent::Unenroll(Caller<api::EnrollResponse> caller) {
+  commands_.Push<api::EnrollResponse>(std::move(caller), [this] { return UnenrollNow(); });
+}
+
+void Agent::AttestNow(Caller<api::AttestNowResponse> caller) {
+  commands_.Push<api::AttestNowResponse>(
+      std::move(caller), [this]() -> Result<api::AttestNowResponse> {
+        api::AttestNowResponse response;
+        ASSIGN_OR_RETURN(*response.mutable_status(), AttestAtOnce(), "attest now");
+        return response;
+      });
+}
+
+Result<api::EnrollResponse> Agent::EnrollNow() {
+  api::EnrollResponse response;
+  if (state_.lasting().unenrolled()) {
+    state_.lasting().set_unenrolled(false);
+    RETURN_IF_ERROR(state_.SaveLasting(), "enroll");
   }
-  return future.get();
-}
-
-Result<api::EnrollResponse> Agent::Enroll() {
-  return Ask<api::EnrollResponse>([this]() -> Result<api::EnrollResponse> {
-    api::EnrollResponse response;
-    const bool was_unenrolled = state_.lasting().unenrolled();
-    if (was_unenrolled) {
-      state_.lasting().set_unenrolled(false);
-      RETURN_IF_ERROR(state_.SaveLasting(), "enroll");
-    }
-    if (!identity_ || state_.boot().refused()) {
-      next_attest_ = {};
-      Step();
-      if (!identity_ || state_.boot().refused()) {
-        return std::unexpected(
-            problem_.value_or(Error{.code = Code::kInternal, .text = "enrolment did not finish"}));
-      }
-      response.set_changed(true);
-    }
-    Publish();
-    *response.mutable_status() = ShowStatus();
-    return response;
-  });
-}
-
-Result<api::EnrollResponse> Agent::Unenroll() {
-  return Ask<api::EnrollResponse>([this]() -> Result<api::EnrollResponse> {
-    api::EnrollResponse response;
-    response.set_changed(!state_.lasting().unenrolled());
-    state_.lasting().set_unenrolled(true);
-    RETURN_IF_ERROR(state_.SaveLasting(), "unenroll");
-    // AK, ledger and node key stay until the next boot, so that enrolling again in this one works.
-    DropEnrolment();
-    phase_ = "unenrolled";
-    problem_.reset();
-    Publish();
-    *response.mutable_status() = ShowStatus();
-    return response;
-  });
-}
-
-Result<api::Status> Agent::AttestNow() {
-  return Ask<api::Status>([this]() -> Result<api::Status> {
-    if (!identity_) {
-      return Fail(
-          Code::kNotFound, "this host is not enrolled",
-          {.name = "not-enrolled",
-           .advice = "Run: lodekey enroll (or see 'lodekey status' for what keeps it from it)"});
-    }
+  if (!identity_ || state_.boot().refused()) {
     next_attest_ = {};
     Step();
-    Publish();
-    if (problem_) return std::unexpected(*problem_);
-    return ShowStatus();
-  });
+    if (!identity_ || state_.boot().refused()) {
+      return std::unexpected(
+          problem_.value_or(Error{.code = Code::kInternal, .text = "enrolment did not finish"}));
+    }
+    response.set_changed(true);
+  }
+  Publish();
+  *response.mutable_status() = ShowStatus();
+  return response;
+}
+
+Result<api::EnrollResponse> Agent::UnenrollNow() {
+  api::EnrollResponse response;
+  response.set_changed(!state_.lasting().unenrolled());
+  state_.lasting().set_unenrolled(true);
+  RETURN_IF_ERROR(state_.SaveLasting(), "unenroll");
+  // AK, ledger and node key stay until the next boot, so that enrolling again in this one works.
+  DropEnrolment();
+  phase_ = "unenrolled";
+  problem_.reset();
+  Publish();
+  *response.mutable_status() = ShowStatus();
+  return response;
+}
+
+Result<api::Status> Agent::AttestAtOnce() {
+  if (!identity_) {
+    return Fail(
+        Code::kNotFound, "this host is not enrolled",
+        {.name = "not-enrolled",
+         .advice = "Run: lodekey enroll (or see 'lodekey status' for what keeps it from it)"});
+  }
+  next_attest_ = {};
+  Step();
+  Publish();
+  if (problem_) return std::unexpected(*problem_);
+  return ShowStatus();
 }
 
 api::Status Agent::ShowStatus() const {

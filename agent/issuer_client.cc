@@ -9,7 +9,9 @@
 #include <grpcpp/security/tls_credentials_options.h>
 
 #include "base/grpc_status.h"
+#include "crypto/certificate_builder.h"
 #include "lodekey/node/v1/node_service.grpc.pb.h"
+#include "platform/clock.h"
 
 namespace lodekey::agent {
 namespace {
@@ -68,6 +70,21 @@ std::string Trailer(const grpc::ClientContext& context, const char* key) {
   return found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
 }
 
+// A root that nobody stands under, as PEM. Given none, gRPC would load those of the host, which
+// need not have any, and keep that megabyte for as long as it runs.
+Result<std::string> RootOfNobody() {
+  ASSIGN_OR_RETURN(const auto key, crypto::PrivateKey::GenerateEc(crypto::Curve::kP256), "key");
+  ASSIGN_OR_RETURN(const auto root,
+                   crypto::SignCertificate({.serial = crypto::RandomSerial(),
+                                            .common_name = "nobody",
+                                            .not_before = platform::Now(),
+                                            .not_after = platform::Now(),
+                                            .ca = true},
+                                           key.public_key(), nullptr, key),
+                   "certificate");
+  return root.ToPem();
+}
+
 class Client final : public IssuerClient {
  public:
   Client(std::string address, IssuerTrust trust)
@@ -77,13 +94,15 @@ class Client final : public IssuerClient {
 
   Result<node::StartEnrolmentResponse> StartEnrolment(
       const node::StartEnrolmentRequest& request) override {
-    return Call<node::StartEnrolmentResponse>(Anonymous(), &node::NodeService::Stub::StartEnrolment,
+    ASSIGN_OR_RETURN(auto* stub, Anonymous(), "connect");
+    return Call<node::StartEnrolmentResponse>(*stub, &node::NodeService::Stub::StartEnrolment,
                                               request);
   }
   Result<node::FinishEnrolmentResponse> FinishEnrolment(
       const node::FinishEnrolmentRequest& request) override {
-    return Call<node::FinishEnrolmentResponse>(Anonymous(),
-                                               &node::NodeService::Stub::FinishEnrolment, request);
+    ASSIGN_OR_RETURN(auto* stub, Anonymous(), "connect");
+    return Call<node::FinishEnrolmentResponse>(*stub, &node::NodeService::Stub::FinishEnrolment,
+                                               request);
   }
   Result<node::AttestResponse> Attest(const node::AttestRequest& request) override {
     if (!identified_)
@@ -115,14 +134,16 @@ class Client final : public IssuerClient {
  private:
   using Stub = std::unique_ptr<node::NodeService::Stub>;
 
-  node::NodeService::Stub& Anonymous() {
-    if (!anonymous_) {
-      tls::TlsChannelCredentialsOptions options;
-      options.set_verify_server_certs(
-          false);  // by the verifier alone: the authority's certificate is not known yet
-      anonymous_ = Connect(options);
-    }
-    return *anonymous_;
+  Result<node::NodeService::Stub*> Anonymous() {
+    if (anonymous_) return anonymous_.get();
+    ASSIGN_OR_RETURN(const std::string root, RootOfNobody(), "TLS without an identity");
+    tls::TlsChannelCredentialsOptions options;
+    options.set_certificate_provider(std::make_shared<tls::StaticDataCertificateProvider>(root));
+    options.watch_root_certs();
+    // By the verifier alone: the authority's certificate is not known yet.
+    options.set_verify_server_certs(false);
+    anonymous_ = Connect(options);
+    return anonymous_.get();
   }
 
   Stub Connect(tls::TlsChannelCredentialsOptions& options) {

@@ -22,51 +22,63 @@ std::string HeaderText(const std::string& text) {
   return safe;
 }
 
-class Service final : public api::AgentService::Service {
+class Service final : public api::AgentService::CallbackService {
  public:
   Service(Agent& agent, const platform::PeerMap& peers) : agent_(agent), peers_(peers) {}
 
  private:
   // The socket's mode says who may call; a call from a connection that we did not accept ourselves
-  // is denied.
-  template <class T, class Body>
-  grpc::Status Call(grpc::ServerContext* context, T* response, Body body) {
-    if (!peers_.Find(context->peer()))
-      return {grpc::StatusCode::PERMISSION_DENIED, "the caller is unknown"};
-    Result<T> result = body();
-    if (result) {
-      *response = *std::move(result);
-      return grpc::Status::OK;
+  // is denied. `ask` gets the caller, whose reply ends the call; it must not block, since gRPC has
+  // few threads to call us on.
+  template <class T, class Ask>
+  grpc::ServerUnaryReactor* Call(grpc::CallbackServerContext* context, T* response, Ask ask) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    if (peers_.Find(context->peer())) {
+      ask(Caller<T>{.reply =
+                        [=](Result<T> result) {
+                          if (!result) return reactor->Finish(Refuse(*context, result.error()));
+                          *response = *std::move(result);
+                          reactor->Finish(grpc::Status::OK);
+                        },
+                    .gone = [context] { return context->IsCancelled(); }});
+    } else {
+      reactor->Finish({grpc::StatusCode::PERMISSION_DENIED, "the caller is unknown"});
     }
-    context->AddTrailingMetadata("lodekey-error", HeaderText(std::string(result.error().Name())));
-    context->AddTrailingMetadata("lodekey-advice", HeaderText(result.error().advice));
-    return {static_cast<grpc::StatusCode>(GrpcStatusOf(result.error().code)), result.error().text};
+    return reactor;
   }
 
-  grpc::Status ShowStatus(grpc::ServerContext* context, const api::ShowStatusRequest*,
-                          api::Status* response) override {
-    return Call(context, response, [&]() -> Result<api::Status> { return agent_.ShowStatus(); });
+  static grpc::Status Refuse(grpc::CallbackServerContext& context, const Error& error) {
+    context.AddTrailingMetadata("lodekey-error", HeaderText(std::string(error.Name())));
+    context.AddTrailingMetadata("lodekey-advice", HeaderText(error.advice));
+    return {static_cast<grpc::StatusCode>(GrpcStatusOf(error.code)), error.text};
   }
-  grpc::Status Enroll(grpc::ServerContext* context, const api::EnrollRequest*,
-                      api::EnrollResponse* response) override {
-    return Call(context, response, [&] { return agent_.Enroll(); });
-  }
-  grpc::Status Unenroll(grpc::ServerContext* context, const api::UnenrollRequest*,
-                        api::EnrollResponse* response) override {
-    return Call(context, response, [&] { return agent_.Unenroll(); });
-  }
-  grpc::Status Attest(grpc::ServerContext* context, const api::AttestNowRequest*,
-                      api::AttestNowResponse* response) override {
-    return Call(context, response, [&]() -> Result<api::AttestNowResponse> {
-      api::AttestNowResponse message;
-      ASSIGN_OR_RETURN(*message.mutable_status(), agent_.AttestNow(), "attest now");
-      return message;
-    });
-  }
-  grpc::Status ShowBundle(grpc::ServerContext* context, const api::ShowBundleRequest*,
-                          api::ShowBundleResponse* response) override {
+
+  grpc::ServerUnaryReactor* ShowStatus(grpc::CallbackServerContext* context,
+                                       const api::ShowStatusRequest*,
+                                       api::Status* response) override {
     return Call(context, response,
-                [&]() -> Result<api::ShowBundleResponse> { return agent_.ShowBundle(); });
+                [&](const Caller<api::Status>& caller) { caller.reply(agent_.ShowStatus()); });
+  }
+  grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context, const api::EnrollRequest*,
+                                   api::EnrollResponse* response) override {
+    return Call(context, response, [&](auto caller) { agent_.Enroll(std::move(caller)); });
+  }
+  grpc::ServerUnaryReactor* Unenroll(grpc::CallbackServerContext* context,
+                                     const api::UnenrollRequest*,
+                                     api::EnrollResponse* response) override {
+    return Call(context, response, [&](auto caller) { agent_.Unenroll(std::move(caller)); });
+  }
+  grpc::ServerUnaryReactor* Attest(grpc::CallbackServerContext* context,
+                                   const api::AttestNowRequest*,
+                                   api::AttestNowResponse* response) override {
+    return Call(context, response, [&](auto caller) { agent_.AttestNow(std::move(caller)); });
+  }
+  grpc::ServerUnaryReactor* ShowBundle(grpc::CallbackServerContext* context,
+                                       const api::ShowBundleRequest*,
+                                       api::ShowBundleResponse* response) override {
+    return Call(context, response, [&](const Caller<api::ShowBundleResponse>& caller) {
+      caller.reply(agent_.ShowBundle());
+    });
   }
 
   Agent& agent_;
@@ -86,11 +98,6 @@ class Front final : public LocalServer {
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
     builder.SetMaxReceiveMessageSize(64 << 10);
-    builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
-    grpc::ResourceQuota quota("lodekeyd-local");
-    quota.SetMaxThreads(8);
-    builder.SetResourceQuota(quota);
     server_ = builder.BuildAndStart();
     if (!server_) return Fail(Code::kInternal, "cannot start the local API");
     ASSIGN_OR_RETURN(listener_,

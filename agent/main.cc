@@ -65,6 +65,7 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    lodekey::platform::UseOneHeap();
     if (const auto hardened = lodekey::platform::HardenProcess(); !hardened)
       return Report(hardened.error());
     // protobuf would write a line for every malformed string of a stranger.

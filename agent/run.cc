@@ -18,6 +18,7 @@ Result<void> Run(const platform::AgentConfig& config) {
   ASSIGN_OR_RETURN(platform::SignalWaiter signals, platform::SignalWaiter::Create(), "signals");
   // gRPC would log each handshake of a stranger in words of its own; GRPC_VERBOSITY asks for them.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  tpm::SilenceTss();  // now: from here on other threads read the environment
   RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
   RETURN_IF_ERROR(crypto::LeaveServerValidityToCaller(), "TLS");
   ASSIGN_OR_RETURN(State state, State::Open(config.state_dir, config.runtime_dir), "state");

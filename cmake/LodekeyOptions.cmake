@@ -36,10 +36,11 @@ target_compile_definitions(lodekey_options INTERFACE
 target_link_options(lodekey_options INTERFACE -Wl,-z,relro,-z,now)
 
 # The release build leaves out what nothing refers to, and brings along its C++ runtime: that costs half
-# a megabyte on disk and saves more than one of memory.
+# a megabyte on disk and saves more than one of memory. Packed relocations take 2 kB where the usual
+# ones take 340, all of which the loader reads at each start; glibc understands them since 2.36.
 if(LODEKEY_STATIC_GRPC)
   target_link_options(lodekey_options INTERFACE
-    -Wl,--as-needed -Wl,--gc-sections -static-libstdc++ -static-libgcc)
+    -Wl,--as-needed -Wl,--gc-sections -Wl,-z,pack-relative-relocs -static-libstdc++ -static-libgcc)
 endif()
 
 if(LODEKEY_SANITIZE)

@@ -31,11 +31,26 @@ if(_missing OR NOT _archives)
   message(FATAL_ERROR "A static gRPC needs archives that are not installed: ${_missing}")
 endif()
 
+# xDS (service meshes) is a fifth of what is linked, and nothing here speaks it. gRPC registers it in
+# one function and has a build without it, in which that function is empty (GRPC_NO_XDS); an object
+# that defines it is taken before the archive's.
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/grpc_without_xds.cc @ONLY CONTENT
+"namespace grpc_core {
+class CoreConfiguration {
+ public:
+  class Builder;
+};
+void RegisterExtraFilters(CoreConfiguration::Builder*) {}
+}  // namespace grpc_core
+")
+add_library(lodekey_grpc_without_xds OBJECT ${CMAKE_BINARY_DIR}/grpc_without_xds.cc)
+
 # The archives refer to each other in circles: the linker has to read them as one group.
 list(JOIN _archives "," _group)
 add_library(lodekey_grpc INTERFACE)
 target_include_directories(lodekey_grpc SYSTEM INTERFACE ${LODEKEY_GRPC_ARCHIVES_INCLUDE_DIRS})
 target_link_libraries(lodekey_grpc INTERFACE
+  $<TARGET_OBJECTS:lodekey_grpc_without_xds>
   "$<LINK_GROUP:RESCAN,${_group}>"
   # By name and not only as targets: a target that another library names too is moved in front of the
   # archives, where --as-needed drops it from programs that use TLS through gRPC alone.

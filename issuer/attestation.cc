@@ -287,7 +287,7 @@ Result<void> Answer(const Context& context, Attesting& work, const node::AttestR
 void Attestation::Attest(const Peer& peer, const node::AttestRequest& request,
                          Reply<node::AttestResponse> reply) const {
   const Time now = context_.now();
-  auto peer_node = FindPeerNode(context_, peer.certificate, now);
+  auto peer_node = FindPeerNode(context_, areas_, peer.certificate, now);
   if (!peer_node) return reply(std::unexpected(std::move(peer_node.error()).Wrapped("attest")));
   if (!limit_.Allow(peer_node->record.id, now.time_since_epoch())) {
     return reply(Fail(Code::kUnavailable, "the node attests too often",

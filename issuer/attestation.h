@@ -4,8 +4,10 @@
 
 #include "crypto/certificate.h"
 #include "issuer/context.h"
+#include "issuer/parsed_cache.h"
 #include "issuer/rate_limit.h"
 #include "lodekey/node/v1/node_service.pb.h"
+#include "tpm/public_area.h"
 
 namespace lodekey::issuer {
 
@@ -13,6 +15,10 @@ namespace lodekey::issuer {
 struct Peer {
   crypto::Certificate certificate;
 };
+
+// Of how many nodes the issuer keeps parsed what comes with each of their calls: 16 kB each, a
+// small part of what their connections take.
+inline constexpr size_t kKnownPeers = 8192;
 
 // Thread-safe.
 class Attestation {
@@ -30,6 +36,7 @@ class Attestation {
  private:
   Context& context_;
   mutable RateLimit limit_;
+  mutable ParsedCache<tpm::PublicArea> areas_{2 * kKnownPeers};  // of each its AK and its node key
 };
 
 }  // namespace lodekey::issuer

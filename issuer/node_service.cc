@@ -56,17 +56,12 @@ Result<grpc::ByteBuffer> Serialise(const pb::Message& message) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-Result<Peer> PeerOf(const grpc::CallbackServerContext& context) {
+// The certificate of the connection, whose key the handshake proved.
+Result<std::string_view> PeerPem(const grpc::CallbackServerContext& context) {
   const auto found = context.auth_context()->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  if (found.size() != 1) {
-    return Fail(Code::kUntrusted, "the peer showed no certificate",
-                {.name = "peer-certificate", .advice = "The agent enrols first."});
-  }
-  ASSIGN_OR_RETURN(
-      auto certificate,
-      crypto::Certificate::FromPem(std::string_view(found.front().data(), found.front().size())),
-      "peer");
-  return Peer{.certificate = std::move(certificate)};
+  if (found.size() == 1) return std::string_view(found.front().data(), found.front().size());
+  return Fail(Code::kUntrusted, "the peer showed no certificate",
+              {.name = "peer-certificate", .advice = "The agent enrols first."});
 }
 
 // A flood is not logged: it must not fill the log.
@@ -163,9 +158,9 @@ class Service final : public RawService {
       if (const auto parsed = Parse(*request, kMaxEvidence, message); !parsed)
         return answer(std::unexpected(parsed.error()));
       attestation_.Attest(*peer, message, [=, this](Result<node::AttestResponse> result) {
-        answer(Guarded("the connection", [&]() -> Result<node::AttestResponse> {
-          // Only a proven node has a connection worth knowing.
-          if (result) NoteConnection(*context, *peer);
+        answer(Guarded("the proven node", [&]() -> Result<node::AttestResponse> {
+          // Only a proven node is worth knowing.
+          if (result) NoteNode(*context, *peer);
           return std::move(result);
         }));
       });
@@ -177,7 +172,15 @@ class Service final : public RawService {
     return sources.Allow(SourceOf(context.peer()), platform::Uptime());
   }
 
-  void NoteConnection(const grpc::CallbackServerContext& context, const Peer& peer) {
+  Result<Peer> PeerOf(const grpc::CallbackServerContext& context) {
+    ASSIGN_OR_RETURN(const std::string_view pem, PeerPem(context), "peer");
+    if (auto known = certificates_.Find(pem)) return Peer{.certificate = *std::move(known)};
+    ASSIGN_OR_RETURN(auto certificate, crypto::Certificate::FromPem(pem), "peer");
+    return Peer{.certificate = std::move(certificate)};
+  }
+
+  void NoteNode(const grpc::CallbackServerContext& context, const Peer& peer) {
+    if (const auto pem = PeerPem(context)) certificates_.Keep(*pem, peer.certificate);
     const auto uris = peer.certificate.UriSans();
     if (uris.size() == 1)
       connections_.Note(uris.front().substr(uris.front().rfind('/') + 1), context.peer());
@@ -188,6 +191,7 @@ class Service final : public RawService {
   RateLimit enrol_sources_;
   RateLimit attest_sources_{RateLimit::kNoTotal, 1000};
   Connections& connections_;
+  ParsedCache<crypto::Certificate> certificates_{kKnownPeers};
 };
 
 }  // namespace

@@ -17,6 +17,14 @@ Result<NodeId> NodeIdOf(const Context& context, const crypto::Certificate& certi
   return uris.front().substr(prefix.size());
 }
 
+// Only areas of enrolled nodes come here: enrolment stores them once the chip has proved them.
+Result<tpm::PublicArea> StoredArea(ParsedCache<tpm::PublicArea>& areas, ByteView tpm2b) {
+  if (auto known = areas.Find(AsText(tpm2b))) return *std::move(known);
+  ASSIGN_OR_RETURN(tpm::PublicArea area, tpm::PublicArea::Parse(tpm2b), "node record");
+  areas.Keep(AsText(tpm2b), area);
+  return area;
+}
+
 Result<void> CheckStanding(const NodeRecord& record) {
   const auto denied = [](std::string text, std::string name, std::string advice) {
     return Fail(Code::kDenied, std::move(text),
@@ -39,8 +47,8 @@ Result<void> CheckStanding(const NodeRecord& record) {
 
 }  // namespace
 
-Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate,
-                              Time now) {
+Result<PeerNode> FindPeerNode(const Context& context, ParsedCache<tpm::PublicArea>& areas,
+                              const crypto::Certificate& certificate, Time now) {
   ASSIGN_OR_RETURN(const NodeId id, NodeIdOf(context, certificate), "identify the peer");
   std::optional<NodeRecord> record;
   std::optional<CredentialRecord> credential;
@@ -54,10 +62,10 @@ Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate&
       credential->state != CredentialState::kIssued)
     return NotANode();
   if (!record->enrolment) return NotANode();
-  ASSIGN_OR_RETURN(tpm::PublicArea ak, tpm::PublicArea::Parse(record->enrolment->ak_public),
-                   "node record");
-  ASSIGN_OR_RETURN(tpm::PublicArea node_key,
-                   tpm::PublicArea::Parse(record->enrolment->node_key_public), "node record");
+  ASSIGN_OR_RETURN(tpm::PublicArea ak, StoredArea(areas, record->enrolment->ak_public),
+                   "attestation key");
+  ASSIGN_OR_RETURN(tpm::PublicArea node_key, StoredArea(areas, record->enrolment->node_key_public),
+                   "node key");
   // The key first: nobody else learns the node's standing.
   if (!(node_key.key() == certificate.key())) return NotANode();
   RETURN_IF_ERROR(CheckStanding(*record), "identify the peer");

@@ -5,6 +5,7 @@
 #include "crypto/certificate.h"
 #include "issuer/context.h"
 #include "issuer/node_record.h"
+#include "issuer/parsed_cache.h"
 
 namespace lodekey::issuer {
 
@@ -16,8 +17,8 @@ struct PeerNode {
 
 // The handshake proved the private key of `certificate`. The certificate's signature need not be
 // checked again: its serial must be one that was issued to this node, and its key the node key that
-// the TPM certified.
-Result<PeerNode> FindPeerNode(const Context& context, const crypto::Certificate& certificate,
-                              Time now);
+// the TPM certified. `areas` spares the parsing of stored public areas.
+Result<PeerNode> FindPeerNode(const Context& context, ParsedCache<tpm::PublicArea>& areas,
+                              const crypto::Certificate& certificate, Time now);
 
 }  // namespace lodekey::issuer

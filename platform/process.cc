@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <limits>
+#include <malloc.h>
 #include <poll.h>
 #include <string>
 #include <sys/prctl.h>
@@ -58,6 +59,10 @@ Result<void> RaiseFileLimit() {
     return FailErrno(errno, "raise the limit on open files");
   return {};
 }
+
+void UseOneHeap() { (void)::mallopt(M_ARENA_MAX, 1); }
+
+void ReleaseFreeMemory() { (void)::malloc_trim(0); }
 
 Result<SignalWaiter> SignalWaiter::Create() {
   sigset_t signals;

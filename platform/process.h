@@ -18,6 +18,14 @@ Result<void> HardenProcess();
 // before it runs out of what it limits itself.
 Result<void> RaiseFileLimit();
 
+// One heap for all threads, instead of one for each of the first dozens: for a program that is idle
+// nearly always and whose threads never wait for each other's allocations. Call before any starts.
+void UseOneHeap();
+
+// Gives the heap's free pages back to the kernel, after work that needs much more than what
+// follows.
+void ReleaseFreeMemory();
+
 // SIGTERM, SIGINT and SIGHUP as events. Create before any thread starts: threads inherit the mask.
 // The signals stay blocked after destruction.
 class SignalWaiter {

@@ -12,15 +12,15 @@
 namespace lodekey::tpm {
 namespace {
 
-// Each TSS library reads TSS2_LOG at its first message and keeps it.
-void SilenceTss() {
-  static std::once_flag once;
-  std::call_once(once, [] { setenv("TSS2_LOG", "all+NONE", /*overwrite=*/0); });
-}
-
 void FinalizeLoaded(TSS2_TCTI_CONTEXT* tcti) { Tss2_TctiLdr_Finalize(&tcti); }
 
 }  // namespace
+
+void SilenceTss() {
+  // Each TSS library reads TSS2_LOG at its first message and keeps it.
+  static std::once_flag once;
+  std::call_once(once, [] { setenv("TSS2_LOG", "all+NONE", /*overwrite=*/0); });
+}
 
 Handle::Handle(Handle&& other) noexcept
     : device_(std::exchange(other.device_, nullptr)), tr_(std::exchange(other.tr_, ESYS_TR_NONE)) {}

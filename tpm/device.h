@@ -67,14 +67,18 @@ struct Quoted {
   Bytes signature;  // TPMT_SIGNATURE
 };
 
+// The TSS library would write to stderr: sets TSS2_LOG to "all+NONE" where the environment does not
+// say otherwise. It changes the environment, which others may be reading: a program that has
+// threads calls it before the first one, and Device::Open then changes nothing.
+void SilenceTss();
+
 // Not thread-safe: one Device per thread, or a lock of the caller's (tpm::SharedDevice).
 class Device {
  public:
   // Opens a TCTI by its conf string ("device:/dev/tpmrm0", "swtpm:path=/run/x.sock"). No command is
   // sent. Transient refusals (TPM_RC_RETRY, YIELDED, TESTING, NV_RATE) are retried by every method
   // with growing pauses, at most 5 s in all; nothing else is, a failed authorisation least of all.
-  // The TSS library would write to stderr: Open sets TSS2_LOG to "all+NONE" where the environment
-  // does not say otherwise, so call it first before threads start.
+  // Silences the TSS library: see SilenceTss.
   static Result<std::unique_ptr<Device>> Open(const std::string& tcti);
   // Over an initialised TCTI (takes ownership); for the probe of tests and benchmarks.
   static Result<std::unique_ptr<Device>> Open(TSS2_TCTI_CONTEXT* tcti,

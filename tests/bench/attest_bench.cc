@@ -1,10 +1,11 @@
 // Re-attestations verified and stored per second: the budget is 2,000 on one core. Fifty hosts
 // answer their nonces; what is timed is the issuer's work alone, from message to durable reply. CPU
-// is that of the whole process.
+// is that of the whole process. port_bench has the same through gRPC.
 #include <future>
 
 #include <benchmark/benchmark.h>
 
+#include "issuer/parsed_cache.h"
 #include "tests/issuer/issuer_fixture.h"
 #include "tests/support/must.h"
 
@@ -52,6 +53,39 @@ void AttestInProcess(benchmark::State& state) {
   state.SetItemsProcessed(accepted);
 }
 BENCHMARK(AttestInProcess)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond)->MinTime(2);
+
+// What the issuer's caches spare with each call: parsing, and looking up what was parsed.
+void ParseCertificate(benchmark::State& state) {
+  const Fleet fleet;
+  const std::string pem = fleet.hosts.front()->certificate().ToPem();
+  for (auto _ : state) benchmark::DoNotOptimize(Must(crypto::Certificate::FromPem(pem)));
+}
+BENCHMARK(ParseCertificate)->Unit(benchmark::kMicrosecond);
+
+void ParsePublicArea(benchmark::State& state) {
+  const Host host;
+  const Bytes tpm2b = host.tpm().ak().area.tpm2b();
+  for (auto _ : state) benchmark::DoNotOptimize(Must(tpm::PublicArea::Parse(tpm2b)));
+}
+BENCHMARK(ParsePublicArea)->Unit(benchmark::kMicrosecond);
+
+void FindCertificate(benchmark::State& state) {
+  const Fleet fleet;
+  issuer::ParsedCache<crypto::Certificate> cache(kHosts);
+  for (const auto& host : fleet.hosts) cache.Keep(host->certificate().ToPem(), host->certificate());
+  const std::string pem = fleet.hosts.front()->certificate().ToPem();
+  for (auto _ : state) benchmark::DoNotOptimize(cache.Find(pem).value());
+}
+BENCHMARK(FindCertificate)->Unit(benchmark::kMicrosecond);
+
+void FindPublicArea(benchmark::State& state) {
+  const Host host;
+  const tpm::PublicArea& area = host.tpm().ak().area;
+  issuer::ParsedCache<tpm::PublicArea> cache(kHosts);
+  cache.Keep(AsText(area.tpm2b()), area);
+  for (auto _ : state) benchmark::DoNotOptimize(cache.Find(AsText(area.tpm2b())).value());
+}
+BENCHMARK(FindPublicArea)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace lodekey::test

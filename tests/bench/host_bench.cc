@@ -43,8 +43,11 @@ void Run() {
                : Fail(Code::kInternal, "allow failed"));
     const auto begin = std::chrono::steady_clock::now();
     agent.Start();
-    while (agent.daemon.Log().find("enrolled spiffe_id") == std::string::npos)
+    while (agent.daemon.Log().find("enrolled spiffe_id") == std::string::npos) {
+      if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(30))
+        throw std::runtime_error("no enrolment: " + agent.daemon.Log());
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     start_ms.push_back(
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
             .count());

@@ -70,6 +70,15 @@ TEST(TpmOpen, WritesNothingItself) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
+// Threads may be reading it by then: a list that moves under them ends the process.
+TEST(TpmOpen, LeavesTheEnvironmentAloneOnceTheLibraryIsSilenced) {
+  SilenceTss();
+  char** const before = environ;
+  EXPECT_FALSE(Device::Open("device:/nonexistent/tpmrm0"));
+  EXPECT_EQ(environ, before);
+  EXPECT_STREQ(getenv("TSS2_LOG"), "all+NONE");
+}
+
 TEST(TpmOpen, SaysThatTheTctiIsUnknown) {
   const auto device = Device::Open("no-such-tcti:/dev/null");
   ASSERT_FALSE(device);

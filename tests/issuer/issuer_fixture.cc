@@ -77,6 +77,7 @@ IssuerRig::IssuerRig(const AdjustConfig& adjust) : config(DefaultIssuerConfig())
                                                               .roots = {},
                                                               .now = [this] { return now; }});
   inventory = std::make_unique<issuer::Inventory>(*context);
+  attestation = std::make_unique<issuer::Attestation>(*context);
 }
 
 IssuerRig::~IssuerRig() = default;
@@ -101,7 +102,7 @@ Result<node::FinishEnrolmentResponse> IssuerRig::Finish(
 std::future<Result<node::AttestResponse>> IssuerRig::AttestLater(
     const crypto::Certificate& peer, const node::AttestRequest& request) const {
   auto [answer, reply] = Awaited<node::AttestResponse>();
-  issuer::Attestation(*context).Attest({.certificate = peer}, request, std::move(reply));
+  attestation->Attest({.certificate = peer}, request, std::move(reply));
   return std::move(answer);
 }
 

@@ -71,6 +71,7 @@ class IssuerRig {
   std::unique_ptr<HeldStore> store;
   std::unique_ptr<issuer::Context> context;
   std::unique_ptr<issuer::Inventory> inventory;
+  std::unique_ptr<issuer::Attestation> attestation;
 
  private:
   std::string audit_path() const { return directory.path() + "/audit.jsonl"; }
