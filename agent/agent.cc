@@ -1,5 +1,8 @@
 #include "agent/agent.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "agent/enrol.h"
@@ -37,41 +40,47 @@ Error ErrorOf(const Verdict& verdict, Code code) {
   return error;
 }
 
+std::shared_ptr<TrustedClock> MakeClock(State& state) {
+  const auto& boot = state.boot();
+  std::optional<TrustedClock::Stated> stated;
+  if (boot.issuer_unix_ms() != 0)
+    stated = {.time = Time(Duration(boot.issuer_unix_ms())),
+              .uptime = Duration(boot.issuer_uptime_ms())};
+  const Time floor(Duration(state.lasting().time_floor_unix_ms()));
+  return std::make_shared<TrustedClock>(floor, stated);
+}
+
 }  // namespace
 
 Agent::Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device,
              const IssuerConnector& connect)
     : config_(config),
       state_(std::move(state)),
+      clock_(MakeClock(state_)),
       open_device_(std::move(open_device)),
       backoff_(config.retry_first, config.retry_max) {
-  issuer_ = connect(platform::FormatHostPort(config.issuer), {.trust_domain = config.trust_domain,
-                                                              .pins = config.issuer_pins,
-                                                              .now = [this] { return Now(); }});
+  issuer_ = connect(platform::FormatHostPort(config.issuer),
+                    {.trust_domain = config.trust_domain,
+                     .pins = config.issuer_pins,
+                     .now = [clock = clock_] { return clock->ServerTime(); }});
   Publish();
-}
-
-Time Agent::Now() const {
-  // What the issuer stated in this boot, and the time since, is right even on a host whose clock is
-  // wrong.
-  const auto& boot = state_.boot();
-  if (boot.issuer_unix_ms() != 0)
-    return Time(Duration(boot.issuer_unix_ms()) + platform::Uptime() -
-                Duration(boot.issuer_uptime_ms()));
-  return platform::TimeFloor(Time(Duration(state_.lasting().time_floor_unix_ms())))
-      .Judge(platform::Now());
 }
 
 void Agent::Run() {
   while (!commands_.stopped()) {
-    Duration wait = Step();
-    Publish();
-    while (const auto command = commands_.Next(wait)) {
+    const Duration left = due_ - platform::Uptime();
+    if (const auto command = commands_.Next(std::max(left, kAgain))) {
       (*command)();
       Publish();
-      wait = kAgain;  // what the command did may have changed when the next step is due
+    } else {
+      Proceed();
     }
   }
+}
+
+void Agent::Proceed() {
+  due_ = platform::Uptime() + Step();
+  Publish();
 }
 
 void Agent::Stop() { commands_.Stop(); }
@@ -95,25 +104,41 @@ Result<void> Agent::EnsureTpm() {
   ASSIGN_OR_RETURN(boot_log_, attest::ReadHostBootLog(config_.boot_log), "boot log");
   ASSIGN_OR_RETURN(tpm_, NodeTpm::Open(std::move(device), config_, state_),
                    "bring up the node's keys");
+  if (state_.boot().certificates_size() == 0) return {};
+  const auto resumed = ResumeIdentity();
+  if (resumed) return {};
+  platform::LogEvent(LogLevel::kWarning, "the identity of this boot is given up",
+                     {{"reason", resumed.error().text}});
+  // With the enrolment goes what the chip was opened for: a key that was lost is made anew.
+  DropEnrolment();
+  tpm_.reset();
+  return EnsureTpm();
+}
+
+Result<void> Agent::ResumeIdentity() {
   const auto& boot = state_.boot();
-  if (boot.certificates_size() == 0) return {};
-  auto identity = ReadIdentity(boot.certificates(), tpm_->node_key().key());
-  if (!identity || Now() >= identity->leaf().not_after()) {
-    DropEnrolment();
-    return {};
-  }
-  identity_ = *std::move(identity);
+  ASSIGN_OR_RETURN(NodeIdentity identity, ReadIdentity(boot.certificates(), tpm_->node_key().key()),
+                   "stored identity");
+  if (Now() >= identity.leaf().not_after()) return Fail(Code::kUntrusted, "it has expired");
+  if (boot.ak_name() != AsText(tpm_->ak().name()))
+    return Fail(Code::kConflict, "the attestation key that enrolled is lost");
+  identity_ = std::move(identity);
   phase_ = boot.refused() ? "refused" : "enrolled";
-  auto used = UseIdentity();
-  if (!used)
-    DropEnrolment();  // without the authority there is no channel: enrol and learn it again
-  return used;
+  // Without the authority there is no channel: enrol and learn it again.
+  RETURN_IF_ERROR(UseIdentity(), "channel");
+  platform::LogEvent(LogLevel::kInfo, "the identity of this boot is taken up again",
+                     {{"spiffe_id", identity_->spiffe_id()},
+                      {"not_after", FormatTime(identity_->leaf().not_after())}});
+  return {};
 }
 
 Result<void> Agent::UseIdentity() {
   ASSIGN_OR_RETURN(const auto authority,
                    crypto::Certificate::FromDer(AsBytes(state_.lasting().authority())),
                    "issuer authority");
+  const auto names = [&](const Bytes& pin) { return Equal(pin, authority.key().spki_sha256()); };
+  if (std::ranges::none_of(config_.issuer_pins, names))
+    return Fail(Code::kUntrusted, "issuer_pins no longer name the issuer's authority");
   issuer_->UseIdentity(identity_->ChainPem(), tpm_->tls_key_reference(), authority);
   return {};
 }
@@ -121,8 +146,9 @@ Result<void> Agent::UseIdentity() {
 Result<void> Agent::EnrolOnce() {
   phase_ = "enrolling";
   Publish();
-  ASSIGN_OR_RETURN(EnrolmentReply reply, Enrol(config_, state_, *tpm_, *issuer_, boot_log_),
-                   "enrolment");
+  auto enrolled = Enrol(config_, state_, *tpm_, *issuer_, boot_log_);
+  if (!enrolled) return std::unexpected(std::move(enrolled.error()));
+  const EnrolmentReply& reply = *enrolled;
   const auto authority = issuer_->authority();
   if (!authority) return Fail(Code::kInternal, "the handshake left no authority");
   state_.lasting().set_authority(attest::ToField(authority->der()));
@@ -137,6 +163,7 @@ Result<void> Agent::EnrolOnce() {
     return std::unexpected(ErrorOf(verdict, Code::kDenied));
   }
   boot.set_node_id(reply.node_id);
+  boot.set_ak_name(attest::ToField(tpm_->ak().name()));
   boot.set_refused(false);
   *boot.mutable_pcrs() = attest::EncodeBank(reply.pcrs);
   boot.set_ledger_sent(true);
@@ -227,6 +254,9 @@ Result<void> Agent::Settle(const node::AttestResponse& response) {
     case Verdict::ACCEPTED: {
       boot.set_last_attested_unix_ms(verdict.judged_unix_ms());
       boot.set_ledger_sent(true);
+      if (boot.refused())
+        platform::LogEvent(LogLevel::kInfo, "the issuer accepts this host again",
+                           {{"spiffe_id", identity_->spiffe_id()}});
       boot.set_refused(false);
       *boot.mutable_pcrs() = attest::EncodeBank(*sent_pcrs_);
       send_pcrs_ = false;
@@ -269,10 +299,11 @@ void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, T
         {{"seen_before", std::to_string(lasting.audit_head().seq())},
          {"now", std::to_string(head.seq())}});
   }
-  state_.boot().set_issuer_unix_ms(issuer_time.time_since_epoch().count());
-  state_.boot().set_issuer_uptime_ms(platform::Uptime().count());
-  lasting.set_time_floor_unix_ms(
-      std::max(lasting.time_floor_unix_ms(), state_.boot().issuer_unix_ms()));
+  clock_->Note(issuer_time);
+  const auto stated = clock_->stated();
+  state_.boot().set_issuer_unix_ms(stated->time.time_since_epoch().count());
+  state_.boot().set_issuer_uptime_ms(stated->uptime.count());
+  lasting.set_time_floor_unix_ms(clock_->floor().time_since_epoch().count());
   if (const auto saved = state_.SaveLasting(); !saved) {
     platform::LogEvent(LogLevel::kError, "the agent's state could not be stored",
                        {{"reason", saved.error().text}});
@@ -323,6 +354,7 @@ Duration Agent::Failed(const Error& error) {
   const std::string_view name = error.Name();
   // The chip is gone or was reset: begin with it anew.
   if (name.starts_with("tpm-") || (tpm_ && !tpm_->healthy())) tpm_.reset();
+  if (!identity_ && error.code == Code::kDenied) phase_ = "refused";
   const bool over =
       name == "node-not-enrolled" || name == "peer-expired" || name == "peer-certificate";
   if (identity_ && over) DropEnrolment();

@@ -14,6 +14,7 @@
 #include "agent/node_tpm.h"
 #include "agent/schedule.h"
 #include "agent/state.h"
+#include "agent/trusted_clock.h"
 #include "attest/collect.h"
 #include "base/result.h"
 #include "lodekey/agent/v1/agent_service.pb.h"
@@ -48,7 +49,11 @@ class Agent {
  private:
   // One step of the loop and how long to wait after it.
   Duration Step();
+  // The step, now, and when the next one is due.
+  void Proceed();
   Result<void> EnsureTpm();
+  // What was stored of this boot's enrolment, as far as it still holds.
+  Result<void> ResumeIdentity();
   Result<void> EnrolOnce();
   Result<void> AttestOnce();
   Result<void> AcceptIdentity(const lodekey::node::v1::NodeIdentity& message);
@@ -62,7 +67,7 @@ class Agent {
   Duration Failed(const Error& error);
   Duration Succeeded();
   Result<void> UseIdentity();
-  Time Now() const;
+  Time Now() const { return clock_->Now(); }
   void Publish();
   Result<lodekey::agent::v1::EnrollResponse> EnrollNow();
   Result<lodekey::agent::v1::EnrollResponse> UnenrollNow();
@@ -70,6 +75,7 @@ class Agent {
 
   const platform::AgentConfig& config_;
   State state_;
+  std::shared_ptr<TrustedClock> clock_;  // shared with TLS, whose verifier may outlive the agent
   DeviceOpener open_device_;
   std::unique_ptr<NodeTpm> tpm_;
   std::unique_ptr<IssuerClient> issuer_;
@@ -86,6 +92,7 @@ class Agent {
   std::string phase_ = "starting";
   std::optional<Error> problem_;
   Time next_attest_ = {};
+  Duration due_ = {};  // uptime of the next step
 
   CommandQueue commands_;
 

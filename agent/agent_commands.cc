@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "platform/clock.h"
+#include "platform/log.h"
 
 namespace lodekey::agent {
 namespace {
@@ -26,12 +27,15 @@ void Agent::Unenroll(Caller<api::EnrollResponse> caller) {
 }
 
 void Agent::AttestNow(Caller<api::AttestNowResponse> caller) {
-  commands_.Push<api::AttestNowResponse>(
-      std::move(caller), [this]() -> Result<api::AttestNowResponse> {
-        api::AttestNowResponse response;
-        ASSIGN_OR_RETURN(*response.mutable_status(), AttestAtOnce(), "attest now");
-        return response;
-      });
+  commands_.Push<api::AttestNowResponse>(std::move(caller),
+                                         [this]() -> Result<api::AttestNowResponse> {
+                                           auto status = AttestAtOnce();
+                                           if (!status)
+                                             return std::unexpected(std::move(status.error()));
+                                           api::AttestNowResponse response;
+                                           *response.mutable_status() = *std::move(status);
+                                           return response;
+                                         });
 }
 
 Result<api::EnrollResponse> Agent::EnrollNow() {
@@ -42,7 +46,7 @@ Result<api::EnrollResponse> Agent::EnrollNow() {
   }
   if (!identity_ || state_.boot().refused()) {
     next_attest_ = {};
-    Step();
+    Proceed();
     if (!identity_ || state_.boot().refused()) {
       return std::unexpected(
           problem_.value_or(Error{.code = Code::kInternal, .text = "enrolment did not finish"}));
@@ -61,9 +65,10 @@ Result<api::EnrollResponse> Agent::UnenrollNow() {
   RETURN_IF_ERROR(state_.SaveLasting(), "unenroll");
   // AK, ledger and node key stay until the next boot, so that enrolling again in this one works.
   DropEnrolment();
-  phase_ = "unenrolled";
-  problem_.reset();
-  Publish();
+  Proceed();
+  if (response.changed())
+    platform::LogEvent(platform::LogLevel::kInfo, "an operator asked for no identity (unenroll)",
+                       {{"until", "lodekey enroll"}});
   *response.mutable_status() = ShowStatus();
   return response;
 }
@@ -76,8 +81,7 @@ Result<api::Status> Agent::AttestAtOnce() {
          .advice = "Run: lodekey enroll (or see 'lodekey status' for what keeps it from it)"});
   }
   next_attest_ = {};
-  Step();
-  Publish();
+  Proceed();
   if (problem_) return std::unexpected(*problem_);
   return ShowStatus();
 }
@@ -119,7 +123,7 @@ void Agent::Publish() {
   }
   status.set_last_attested_unix_ms(boot.last_attested_unix_ms());
   if (identity_) status.set_next_attest_unix_ms(next_attest_.time_since_epoch().count());
-  status.set_ek_hash(boot.node_id());
+  status.set_ek_hash(tpm_ ? tpm_->ek_hash() : boot.node_id());
   if (tpm_) status.set_ak_name(std::string(AsText(tpm_->ak().name())));
   if (problem_) {
     status.mutable_problem()->set_code(std::string(problem_->Name()));

@@ -15,7 +15,7 @@ namespace lodekey::agent {
 struct IssuerTrust {
   std::string trust_domain;
   std::vector<Bytes> pins;    // SHA-256 of the issuer authority's SubjectPublicKeyInfo
-  std::function<Time()> now;  // the wall clock, or the floor where that is later
+  std::function<Time()> now;  // called on any thread; TrustedClock::ServerTime
 };
 
 // Checks a server's chain (leaf first, as it was presented): it leads to a certificate whose key is

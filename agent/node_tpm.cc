@@ -84,6 +84,7 @@ Result<std::unique_ptr<NodeTpm>> NodeTpm::Open(std::unique_ptr<tpm::Device> devi
     state.lasting().set_ek_template(std::string(ek_template->name));
     RETURN_IF_ERROR(state.SaveLasting(), "remember the endorsement key");
   }
+  std::string ek_hash = ToHex(ek.area.key().spki_sha256());
   std::optional<tpm::LoadedKey> kept(std::move(ek));
   // An enrolled node needs its slot for the keys, and no look at the register: the next quote
   // covers the claim.
@@ -99,7 +100,7 @@ Result<std::unique_ptr<NodeTpm>> NodeTpm::Open(std::unique_ptr<tpm::Device> devi
                                             .ek = std::move(kept),
                                             .keys = std::move(keys),
                                             .sign_failed = false});
-  std::unique_ptr<NodeTpm> node(new NodeTpm(chip, *ek_template));
+  std::unique_ptr<NodeTpm> node(new NodeTpm(chip, *ek_template, std::move(ek_hash)));
   const auto sign = [chip](ByteView digest) {
     const std::scoped_lock lock(chip->mutex);
     auto signature = chip->device->SignDigest(chip->keys.node_key, digest);

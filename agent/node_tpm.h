@@ -33,6 +33,8 @@ class NodeTpm {
   static Result<std::unique_ptr<NodeTpm>> Open(std::unique_ptr<tpm::Device> device,
                                                const platform::AgentConfig& config, State& state);
 
+  // Hex of SHA-256 of the endorsement key's SubjectPublicKeyInfo: what the inventory knows it by.
+  const std::string& ek_hash() const { return ek_hash_; }
   const tpm::PublicArea& ak() const { return chip_->keys.ak.area; }
   const tpm::PublicArea& node_key() const { return chip_->keys.node_key.area; }
 
@@ -69,12 +71,13 @@ class NodeTpm {
     Keys keys;
     std::atomic<bool> sign_failed = false;
   };
-  NodeTpm(std::shared_ptr<Chip> chip, const tpm::EkTemplate& ek_template)
-      : chip_(std::move(chip)), ek_template_(ek_template) {}
+  NodeTpm(std::shared_ptr<Chip> chip, const tpm::EkTemplate& ek_template, std::string ek_hash)
+      : chip_(std::move(chip)), ek_template_(ek_template), ek_hash_(std::move(ek_hash)) {}
   static Result<Keys> LoadKeys(tpm::Device& device, State& state);
 
   std::shared_ptr<Chip> chip_;
   const tpm::EkTemplate& ek_template_;
+  const std::string ek_hash_;
   std::unique_ptr<tpm::TlsKey> tls_key_;
 };
 

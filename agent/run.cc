@@ -22,6 +22,11 @@ Result<void> Run(const platform::AgentConfig& config) {
   RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
   RETURN_IF_ERROR(crypto::LeaveServerValidityToCaller(), "TLS");
   ASSIGN_OR_RETURN(State state, State::Open(config.state_dir, config.runtime_dir), "state");
+  RETURN_IF_ERROR(state.BelongTo(config.trust_domain), "state");
+  platform::LogEvent(platform::LogLevel::kInfo, "lodekeyd starts",
+                     {{"version", LODEKEY_VERSION},
+                      {"trust_domain", config.trust_domain},
+                      {"issuer", platform::FormatHostPort(config.issuer)}});
   Agent agent(
       config, std::move(state), [&] { return tpm::Device::Open(config.tcti); },
       IssuerClient::Create);

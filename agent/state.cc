@@ -1,5 +1,7 @@
 #include "agent/state.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "platform/file.h"
@@ -73,6 +75,20 @@ Result<void> State::Load() {
                    "state of this boot");
   ASSIGN_OR_RETURN(ledger_, LoadLedger(LedgerPath()), "ledger");
   return {};
+}
+
+Result<void> State::BelongTo(const std::string& trust_domain) {
+  const std::string before = std::exchange(*lasting_.mutable_trust_domain(), trust_domain);
+  if (before.empty() || before == trust_domain) return {};
+  lasting_.clear_authority();
+  lasting_.clear_bundle();
+  lasting_.clear_audit_head();
+  const std::string node_key_name = boot_.node_key_name();
+  boot_.Clear();
+  boot_.set_version(kVersion);
+  boot_.set_node_key_name(node_key_name);  // it stays, as the claim does: both are of this boot
+  RETURN_IF_ERROR(SaveBoot(), "forget the other trust domain");
+  return SaveLasting();
 }
 
 Result<void> State::SaveLasting() const { return SaveMessage(LastingPath(), lasting_); }

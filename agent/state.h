@@ -26,6 +26,10 @@ class State {
   const lodekey::agent::v1::BootState& boot() const { return boot_; }
   const attest::Ledger& ledger() const { return ledger_; }
 
+  // What was learned of another trust domain is forgotten: its issuer, its roots and its identity
+  // mean nothing in this one.
+  Result<void> BelongTo(const std::string& trust_domain);
+
   // Each makes what was changed durable.
   Result<void> SaveLasting() const;
   Result<void> SaveBoot() const;

@@ -56,6 +56,25 @@ TEST_F(StateTest, ItsDirectoryAndFilesAreForTheAgentAlone) {
   EXPECT_EQ(ModeOf(state.AkKeyPath()), 0600u);
 }
 
+TEST_F(StateTest, ForgetsWhatItLearnedOfAnotherTrustDomain) {
+  State state = Open();
+  Must(state.BelongTo("example.org"));
+  state.lasting().set_authority("authority");
+  state.lasting().mutable_bundle()->set_sequence(7);
+  state.lasting().set_time_floor_unix_ms(5);
+  state.boot().set_node_key_name("key");
+  state.boot().add_certificates("certificate");
+  Must(state.BelongTo("example.org"));
+  EXPECT_EQ(state.lasting().authority(), "authority");
+  EXPECT_EQ(state.boot().certificates_size(), 1);
+  Must(state.BelongTo("other.org"));
+  EXPECT_EQ(state.lasting().authority(), "");
+  EXPECT_FALSE(state.lasting().has_bundle());
+  EXPECT_EQ(state.boot().certificates_size(), 0);
+  EXPECT_EQ(state.lasting().time_floor_unix_ms(), 5) << "time is the same everywhere";
+  EXPECT_EQ(state.boot().node_key_name(), "key") << "the boot is the same";
+}
+
 TEST_F(StateTest, ASecondAgentOnTheSameDirectoryIsRefused) {
   const State state = Open();
   EXPECT_EQ(State::Open(directory_ / "state", directory_ / "run").error().Name(),

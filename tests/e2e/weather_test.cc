@@ -76,6 +76,8 @@ TEST_F(Weather, AnEkThatIsNotInTheInventoryIsNamedWithTheCommandThatAllowsIt) {
   ASSERT_TRUE(WaitForProblem("ek-not-in-inventory")) << agent_->daemon.Log();
   EXPECT_EQ(agent_->Status()["problem"].value("advice", ""),
             "On the issuer: lodekey node allow " + ek_);
+  EXPECT_EQ(agent_->Status().value("ek_hash", ""), ek_) << "for tools that allow it";
+  EXPECT_EQ(agent_->Run({"status"}).exit_code, 4);
   EXPECT_EQ(issuer_->Admin({"node", "show", ek_}).exit_code, 1)
       << "a stranger leaves no trace in the database";
   Allow();
