@@ -26,6 +26,25 @@ constexpr std::string_view kPolicy =
     "Protocol = -ALL,TLSv1.3\n"
     "NumTickets = 0\n";
 
+// Once a process: OpenSSL 3.0 does not free the name of a set that another one replaces.
+Result<void> AddServerParameters() {
+  CHandle<X509_VERIFY_PARAM, X509_VERIFY_PARAM_free> param(X509_VERIFY_PARAM_new());
+  if (!param) return FailSsl(Code::kInternal, "make verification parameters");
+  // "ssl_server" is the set that every TLS client inherits (X509_STORE_CTX_set_default).
+  RETURN_IF_ERROR(SslCheck(X509_VERIFY_PARAM_set1_name(param.get(), "ssl_server"), "name"),
+                  "TLS policy");
+  RETURN_IF_ERROR(
+      SslCheck(X509_VERIFY_PARAM_set_purpose(param.get(), X509_PURPOSE_SSL_SERVER), "purpose"),
+      "TLS policy");
+  RETURN_IF_ERROR(
+      SslCheck(X509_VERIFY_PARAM_set_trust(param.get(), X509_TRUST_SSL_SERVER), "trust"),
+      "TLS policy");
+  RETURN_IF_ERROR(
+      SslCheck(X509_VERIFY_PARAM_set_flags(param.get(), X509_V_FLAG_NO_CHECK_TIME), "flags"),
+      "TLS policy");
+  return SslCheck(X509_VERIFY_PARAM_add0_table(param.release()), "verification parameters");
+}
+
 }  // namespace
 
 Result<void> RequireFullTls13Handshakes() {
@@ -46,21 +65,8 @@ Result<void> RequireFullTls13Handshakes() {
 }
 
 Result<void> LeaveServerValidityToCaller() {
-  CHandle<X509_VERIFY_PARAM, X509_VERIFY_PARAM_free> param(X509_VERIFY_PARAM_new());
-  if (!param) return FailSsl(Code::kInternal, "make verification parameters");
-  // "ssl_server" is the set that every TLS client inherits (X509_STORE_CTX_set_default).
-  RETURN_IF_ERROR(SslCheck(X509_VERIFY_PARAM_set1_name(param.get(), "ssl_server"), "name"),
-                  "TLS policy");
-  RETURN_IF_ERROR(
-      SslCheck(X509_VERIFY_PARAM_set_purpose(param.get(), X509_PURPOSE_SSL_SERVER), "purpose"),
-      "TLS policy");
-  RETURN_IF_ERROR(
-      SslCheck(X509_VERIFY_PARAM_set_trust(param.get(), X509_TRUST_SSL_SERVER), "trust"),
-      "TLS policy");
-  RETURN_IF_ERROR(
-      SslCheck(X509_VERIFY_PARAM_set_flags(param.get(), X509_V_FLAG_NO_CHECK_TIME), "flags"),
-      "TLS policy");
-  return SslCheck(X509_VERIFY_PARAM_add0_table(param.release()), "verification parameters");
+  static const Result<void> left = AddServerParameters();
+  return left;
 }
 
 }  // namespace lodekey::crypto
