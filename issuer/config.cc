@@ -1,6 +1,7 @@
 #include "issuer/config.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -204,9 +205,40 @@ Result<void> CheckLedgerIsNotStatic(const platform::Config& config) {
               {.name = "config-invalid"});
 }
 
+// A host whose certificate ends before it attests again would be without an identity in between,
+// and worst detection is two intervals.
+Result<void> CheckLifetimes(const platform::Config& config) {
+  const Duration interval = config.Span("attestation.interval");
+  const Duration life = config.Span("ca.node_ttl");
+  if (life >= 2 * interval) return {};
+  return Fail(Code::kInvalidArgument,
+              fmt::format("'ca.node_ttl' ({}, {}) must be at least twice 'attestation.interval' "
+                          "({}, {})",
+                          FormatDuration(life), config.Origin("ca.node_ttl"),
+                          FormatDuration(interval), config.Origin("attestation.interval")),
+              {.name = "config-invalid"});
+}
+
 bool IsCertificateFile(const std::filesystem::directory_entry& entry) {
-  const auto extension = entry.path().extension();
-  return entry.is_regular_file() && (extension == ".pem" || extension == ".crt");
+  constexpr std::array kExtensions = {".pem", ".crt", ".cer", ".der"};
+  return entry.is_regular_file() &&
+         std::ranges::find(kExtensions, entry.path().extension()) != kExtensions.end();
+}
+
+// Vendors publish PEM and DER. A file that gives no certificate is a mistake that somebody would
+// notice only when hosts are refused.
+Result<std::vector<crypto::Certificate>> ReadRoots(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string content, platform::ReadTextFile(path), "vendor roots");
+  std::vector<crypto::Certificate> roots;
+  if (content.find("-----BEGIN ") != std::string::npos) {
+    ASSIGN_OR_RETURN(roots, crypto::Certificate::ListFromPem(content), path);
+  } else if (auto root = crypto::Certificate::FromDer(AsBytes(content))) {
+    roots.push_back(*std::move(root));
+  }
+  if (!roots.empty()) return roots;
+  return Fail(Code::kInvalidArgument, fmt::format("{} holds no certificate", path),
+              {.name = "vendor-root-invalid",
+               .advice = "Put a certificate there in PEM or DER, or take the file away."});
 }
 
 }  // namespace
@@ -232,6 +264,7 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
                             .command_line = command_line}),
       "issuer configuration");
   RETURN_IF_ERROR(CheckLedgerIsNotStatic(raw), "issuer configuration");
+  RETURN_IF_ERROR(CheckLifetimes(raw), "issuer configuration");
   IssuerConfig config;
   config.trust_domain = raw.Text("trust_domain");
   ASSIGN_OR_RETURN(config.listen,
@@ -263,9 +296,7 @@ Result<std::vector<crypto::Certificate>> LoadRoots(const std::string& directory)
   if (directory.empty() || !std::filesystem::exists(directory, error)) return roots;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     if (!IsCertificateFile(entry)) continue;
-    const std::string path = entry.path().string();
-    ASSIGN_OR_RETURN(const std::string pem, platform::ReadTextFile(path), "vendor roots");
-    ASSIGN_OR_RETURN(auto found, crypto::Certificate::ListFromPem(pem), path);
+    ASSIGN_OR_RETURN(auto found, ReadRoots(entry.path().string()), "vendor roots");
     std::ranges::move(found, std::back_inserter(roots));
   }
   if (error) {

@@ -62,6 +62,12 @@ TEST(IssuerConfig, NeedsATrustDomainAlone) {
   EXPECT_NE(without.error().text.find("trust_domain"), std::string::npos) << without.error().text;
 }
 
+TEST(IssuerConfig, LeavesNoHostWithoutAnIdentityBetweenTwoAttestations) {
+  ExpectRefused("ca.node_ttl = \"19m\"", {"ca.node_ttl", "19m", "attestation.interval", "10m"});
+  ExpectRefused("attestation.interval = \"31m\"", {"attestation.interval", "31m", "1h"});
+  Must(LoadWith("ca.node_ttl = \"20m\""));
+}
+
 TEST(IssuerConfig, AppraisesByTheVerifiersDefaults) {
   const attest::AppraisalPolicy policy = Must(LoadWith("")).appraisal;
   const attest::AppraisalPolicy defaults;
@@ -207,6 +213,23 @@ TEST_F(VendorRootsTest, AreAllCertificatesOfTheDirectory) {
 TEST_F(VendorRootsTest, AreNoneWithoutADirectory) {
   EXPECT_TRUE(Must(issuer::LoadRoots("")).empty());
   EXPECT_TRUE(Must(issuer::LoadRoots("/nonexistent/roots")).empty());
+}
+
+TEST_F(VendorRootsTest, MayBeDer) {
+  const auto root = Root("one");
+  Add("one.der", std::string(AsText(root.der())));
+  ASSERT_EQ(Must(Load()).size(), 1U);
+  EXPECT_EQ(Must(Load()).front().der(), root.der());
+}
+
+TEST_F(VendorRootsTest, NameTheFileThatHoldsNone) {
+  for (const char* content : {"", "junk", "-----BEGIN PRIVATE KEY-----\nAAAA\n"}) {
+    const std::string path = Add("bad.crt", content);
+    const auto roots = Load();
+    ASSERT_FALSE(roots) << content;
+    EXPECT_EQ(roots.error().Name(), "vendor-root-invalid") << content;
+    EXPECT_NE(roots.error().text.find(path), std::string::npos) << roots.error().text;
+  }
 }
 
 TEST_F(VendorRootsTest, NameTheFileThatDoesNotParse) {
