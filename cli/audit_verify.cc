@@ -10,54 +10,14 @@
 #include "cli/exit.h"
 #include "platform/escape.h"
 #include "platform/file.h"
+#include "platform/line_reader.h"
 
 namespace lodekey::cli {
 namespace {
 
 using crypto::ChainHead;
 
-constexpr size_t kPiece = 1 << 16;
 constexpr size_t kHashDigits = 64;
-
-// Lines of a file of any size, in constant memory.
-class LineReader {
- public:
-  LineReader(int fd, const std::string& path) : fd_(fd), path_(path) {}
-
-  // False at the end. A line is without its LF; the last one may lack it, see torn(). A line that
-  // is too long for the chain comes as far as it was read: the verifier refuses it by its length.
-  Result<bool> Next(std::string& line) {
-    line.clear();
-    while (line.size() <= crypto::kMaxChainLine) {
-      if (at_ == piece_.size()) {
-        ASSIGN_OR_RETURN(piece_, platform::ReadUpTo(fd_, kPiece, path_), "read the audit log");
-        at_ = 0;
-        if (piece_.empty()) {
-          torn_ = !line.empty();
-          return torn_;
-        }
-      }
-      const auto begin = piece_.begin() + static_cast<std::ptrdiff_t>(at_);
-      const auto end = std::find(begin, piece_.end(), '\n');
-      line.append(begin, end);
-      at_ = static_cast<size_t>(end - piece_.begin());
-      if (end != piece_.end()) {
-        ++at_;
-        return true;
-      }
-    }
-    return true;
-  }
-
-  bool torn() const { return torn_; }
-
- private:
-  int fd_;
-  const std::string& path_;
-  Bytes piece_;
-  size_t at_ = 0;
-  bool torn_ = false;
-};
 
 std::unexpected<Error> FailForked(const ChainHead& found, const ChainHead& known) {
   return Fail(Code::kUntrusted,
@@ -131,7 +91,7 @@ Result<ChainHead> VerifyAuditLog(const std::string& path, const crypto::Ed25519P
                                  const std::vector<ChainHead>& known) {
   const auto fd = platform::OpenFile(path);
   if (!fd) return std::unexpected(fd.error());
-  LineReader reader(fd->get(), path);
+  platform::LineReader reader(fd->get(), path, crypto::kMaxChainLine);
   crypto::ChainVerifier verifier(key);
   for (std::string line;;) {
     ASSIGN_OR_RETURN(const bool more, reader.Next(line), "audit log");

@@ -40,7 +40,7 @@ int Main(int argc, char** argv) {
   const auto* init =
       app.add_subcommand("init", "make the certificate authorities and the database");
   const auto* check = app.add_subcommand(
-      "check", "open database, audit log and keys, and say whether they are sound");
+      "check", "open database and keys, verify the whole audit log, and say whether all are sound");
   const auto* check_config =
       app.add_subcommand("check-config", "read the configuration and say what is wrong with it");
   const auto* version = app.add_subcommand("version", "print the version");
@@ -77,7 +77,10 @@ int Main(int argc, char** argv) {
   }
   if (check->parsed()) {
     const auto sound = lodekey::issuer::Check(*config);
-    if (!sound) return Report(sound.error());
+    if (!sound) {
+      static_cast<void>(Report(sound.error()));
+      return static_cast<int>(ExitCode::kFailure);
+    }
     fmt::print("Database, audit log and keys are sound.\n");
     return 0;
   }

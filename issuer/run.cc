@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "crypto/tls_policy.h"
+#include "issuer/audit_check.h"
 #include "issuer/audit_log.h"
 #include "issuer/context.h"
 #include "issuer/housekeeping.h"
@@ -165,8 +166,16 @@ Result<Initialised> Init(const IssuerConfig& config) {
 }
 
 Result<void> Check(const IssuerConfig& config) {
-  RETURN_IF_ERROR(Open(config), "check");
-  return {};
+  ASSIGN_OR_RETURN(const Parts parts, Open(config), "check");
+  ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
+                   "audit key");
+  crypto::ChainHead head;
+  RETURN_IF_ERROR(parts.store->Read([&](View& view) -> Result<void> {
+    ASSIGN_OR_RETURN(head, view.AuditHead(), "head of the chain");
+    return {};
+  }),
+                  "check");
+  return CheckAuditLog(AuditPath(config), audit_key.public_key(), head);
 }
 
 }  // namespace lodekey::issuer

@@ -58,6 +58,10 @@ Finished IssuerHost::TryInit() const {
   return RunProgram(Joined(IssuerArguments(directory, port, settings_), {"init"}));
 }
 
+Finished IssuerHost::Check() const {
+  return RunProgram(Joined(IssuerArguments(directory, port, settings_), {"check"}));
+}
+
 void IssuerHost::Init() {
   const Finished made = TryInit();
   ASSERT_EQ(made.exit_code, 0) << made.err;

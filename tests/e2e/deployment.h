@@ -22,6 +22,7 @@ class IssuerHost {
   explicit IssuerHost(TpmVendor* vendor, std::vector<std::string> settings = {});
 
   Finished TryInit() const;                                  // lodekey-issuer init
+  Finished Check() const;                                    // lodekey-issuer check
   void Init();                                               // the same, which must work
   void Start();                                              // and waits until it serves
   Finished Admin(std::vector<std::string> arguments) const;  // lodekey … -o json

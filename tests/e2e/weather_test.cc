@@ -277,6 +277,25 @@ TEST_F(Weather, ADamagedDatabaseIsNamedAndNothingIsServed) {
       << issuer_->daemon.Log();
 }
 
+TEST_F(Weather, AChangedAuditLogIsNoticedByTheIssuersCheck) {
+  SetUpWith();
+  Enrol();
+  issuer_->daemon.Signal(SIGTERM);
+  EXPECT_EQ(issuer_->Check().exit_code, 0) << issuer_->Check().err;
+  const std::string text = ReadText(issuer_->audit_log());
+  std::string changed = text;
+  changed.replace(changed.find("node.allowed"), 12, "node.removed");
+  const std::string without =
+      text.substr(0, text.find('\n') + 1) + text.substr(text.find('\n', text.find('\n') + 1) + 1);
+  for (const auto& [content, name] :
+       {std::pair(changed, "audit-line-changed"), std::pair(without, "audit-line-missing")}) {
+    Must(WriteText(issuer_->audit_log(), content));
+    const Finished check = issuer_->Check();
+    EXPECT_EQ(check.exit_code, 1);
+    EXPECT_NE(check.err.find(name), std::string::npos) << check.err;
+  }
+}
+
 TEST_F(Weather, ATruncatedAuditLogIsNoticedAtTheNextStart) {
   SetUpWith();
   Enrol();
