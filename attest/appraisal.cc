@@ -84,7 +84,7 @@ Verdict Appraisal::OfEnrolment(const Subject& subject, const EnrolmentContext& c
   // Another key in the same chip does not speak for the node: nothing else it shows may cost the
   // node its standing.
   if (!appraisal.Clean()) return std::move(appraisal.verdict_);
-  appraisal.Add(rules::CheckSameBoot(subject, context.earlier, proved, policy));
+  appraisal.Add(rules::CheckSameBoot(subject, context.earlier, evidence, proved, policy));
   appraisal.Add(rules::CheckResetCount(subject, context.earlier, proved.clock));
   appraisal.Add(rules::CheckEnrolledLedger(subject, context.earlier, evidence, proved, policy));
   appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, {}, policy));
@@ -107,7 +107,7 @@ Verdict Appraisal::OfEvidence(const Subject& subject, ByteView nonce, const Enro
   appraisal.Add(rules::CheckLedgerContinues(subject, state, evidence, proved, policy));
   if (appraisal.BootIsOver()) return std::move(appraisal.verdict_);
   appraisal.Add(rules::CheckFirmware(state.firmware_version, proved.firmware_version, policy));
-  appraisal.Add(rules::CheckBootLogUnchanged(state, evidence));
+  appraisal.Add(rules::CheckBootLogUnchanged(subject, state.boot_log_digest, evidence));
   const std::vector<FailedRule> changed =
       rules::CheckStaticPcrs(subject, state.static_pcrs, proved.pcrs, policy);
   appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, changed, policy));

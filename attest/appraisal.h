@@ -53,6 +53,7 @@ struct EarlierEnrolment {
   tpm::ClockInfo clock;
   uint64_t firmware_version = 0;
   tpm::PcrBank static_pcrs = {};
+  Bytes boot_log_digest = {};
   uint8_t ledger_pcr = kNoLedger;
   Bytes ledger = {};                            // as far as it was accepted
   std::optional<Duration> since_decrease = {};  // since an enrolment whose resetCount was lower

@@ -42,10 +42,11 @@ FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& co
                               const Evidence& evidence, const Proved& proved,
                               const AppraisalPolicy& policy);
 
-// An enrolment within the boot of an earlier one by the same AK: counters, clock and static PCRs
-// continue.
+// An enrolment within the boot of an earlier one: static PCRs and the boot log stand; by the same
+// AK counters and clock continue.
 FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
-                          const Proved& proved, const AppraisalPolicy& policy);
+                          const Evidence& evidence, const Proved& proved,
+                          const AppraisalPolicy& policy);
 
 // resetCount goes down when a TPM is cleared; a second time within kResetCountWatch, two machines
 // take turns.
@@ -56,7 +57,9 @@ FailedRules CheckResetCount(const Subject& subject, const std::optional<EarlierE
 FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& clock);
 
 FailedRules CheckFirmware(uint64_t before, uint64_t now, const AppraisalPolicy& policy);
-FailedRules CheckBootLogUnchanged(const EnrolledState& state, const Evidence& evidence);
+// `enrolled`: the digest that this boot's enrolment named.
+FailedRules CheckBootLogUnchanged(const Subject& subject, ByteView enrolled,
+                                  const Evidence& evidence);
 
 // The ledger explains its register, and its first entry claims the register for this AK. With
 // `claim_judged` that entry was accepted before, and is not judged again: neither what the register

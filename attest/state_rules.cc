@@ -16,13 +16,15 @@ std::string ApproveCommand(const Subject& subject, uint8_t pcr) {
   return fmt::format("lodekey node approve-pcrs {} --pcr {}", subject.node_id, pcr);
 }
 
-// `ledger_stands`: the claim that was accepted in this boot would be, for this AK, too.
-std::string ApproveAkAdvice(const Subject& subject, bool same_boot, bool ledger_stands) {
+// `reboot_helps`: the next boot will not be taken for this one. `ledger_stands`: the claim that was
+// accepted in this boot would be, for this AK, too.
+std::string ApproveAkAdvice(const Subject& subject, bool same_boot, bool reboot_helps,
+                            bool ledger_stands) {
   std::string approve = fmt::format(
       "If the host was reinstalled or its state was lost: lodekey node approve-ak {} --ak {}",
       subject.node_id, ToHex(subject.ak.name()));
   if (!same_boot) return approve;
-  if (ledger_stands) return approve + ", or reboot the host";
+  if (ledger_stands) return reboot_helps ? approve + ", or reboot the host" : approve;
   return "Only a reboot of the host helps: the ledger with this boot's claim of its TPM is lost. " +
          approve + " before that";
 }
@@ -49,7 +51,7 @@ FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& co
   const auto& earlier = context.earlier;
   if (!earlier || Equal(earlier->ak_name, subject.ak.name())) return {};
   if (Equal(context.approved_ak, subject.ak.name())) return {};
-  const bool same_boot = earlier->clock.reset_count == proved.clock.reset_count;
+  const bool same_boot = InEarlierBoot(*earlier, proved);
   if (!same_boot && policy.accept_new_ak) return {};
   // The standing stays: otherwise anybody with access to the TPM could take the identity from the
   // node.
@@ -59,12 +61,13 @@ FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& co
            .expected = ToHex(earlier->ak_name),
            .seen = ToHex(subject.ak.name()),
            .accept = ApproveAkAdvice(
-               subject, same_boot,
+               subject, same_boot, earlier->clock.reset_count == proved.clock.reset_count,
                CheckEnrolledLedger(subject, earlier, evidence, proved, policy).empty())}};
 }
 
 FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
-                          const Proved& proved, const AppraisalPolicy& policy) {
+                          const Evidence& evidence, const Proved& proved,
+                          const AppraisalPolicy& policy) {
   if (!earlier) return {};
   FailedRules failed = CheckFirmware(earlier->firmware_version, proved.firmware_version, policy);
   if (!InEarlierBoot(*earlier, proved)) return failed;
@@ -73,6 +76,8 @@ FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnr
   if (same_clock)
     std::ranges::copy(CheckCounters({.clock = earlier->clock}, proved.clock),
                       std::back_inserter(failed));
+  std::ranges::copy(CheckBootLogUnchanged(subject, earlier->boot_log_digest, evidence),
+                    std::back_inserter(failed));
   std::ranges::copy(CheckStaticPcrs(subject, earlier->static_pcrs, proved.pcrs, policy),
                     std::back_inserter(failed));
   return failed;
@@ -135,14 +140,19 @@ FailedRules CheckFirmware(uint64_t before, uint64_t now, const AppraisalPolicy& 
            .accept = "Set appraisal.accept_firmware_change while TPM firmware is being updated."}};
 }
 
-FailedRules CheckBootLogUnchanged(const EnrolledState& state, const Evidence& evidence) {
-  if (Equal(state.boot_log_digest, evidence.boot_log_digest)) return {};
+FailedRules CheckBootLogUnchanged(const Subject& subject, ByteView enrolled,
+                                  const Evidence& evidence) {
+  if (Equal(enrolled, evidence.boot_log_digest)) return {};
   return {{.code = "boot-log-changed",
            .outcome = Outcome::kNodeRefused,
            .subject = "boot log",
-           .expected = state.boot_log_digest.empty() ? "no log" : ToHex(state.boot_log_digest),
+           .expected = enrolled.empty() ? "no log" : ToHex(enrolled),
            .seen = evidence.boot_log_digest.empty() ? "no log" : ToHex(evidence.boot_log_digest),
-           .accept = "The kernel's boot log does not change within a boot; reboot the host."}};
+           .accept = fmt::format(
+               "The kernel's boot log does not change within a boot; reboot the host. A TPM that "
+               "was cleared counts from 0 again, and its next boots are taken for this one until "
+               "the node is admitted anew: lodekey node remove {0}, lodekey node allow {0}",
+               subject.node_id)}};
 }
 
 FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first,

@@ -62,6 +62,8 @@ constexpr std::array kSentences = std::to_array<Sentence>({
      "came."},
     // The nonce.
     {"nonce-used", "The nonce was used before."},
+    {"nonce-reused",
+     "The TPM signed two different answers to one nonce. Two machines may be using one identity."},
     {"nonce-unknown", "The nonce is not one that the issuer gave to this node."},
     {"nonce-expired", "The evidence came too late: its nonce had expired."},
     {"nonce-not-yet-valid", "The nonce is from the future: a clock at the issuer went back."},

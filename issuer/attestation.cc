@@ -70,6 +70,21 @@ attest::EnrolledState StateOf(const Enrolment& enrolment) {
           .ledger = enrolment.ledger};
 }
 
+// About the nonce, before or instead of an appraisal.
+lodekey::verdict::v1::Verdict NonceVerdict(lodekey::verdict::v1::Verdict::Outcome outcome,
+                                           const attest::FailedRule& failed, Time now) {
+  lodekey::verdict::v1::Verdict verdict;
+  verdict.set_outcome(outcome);
+  verdict.set_judged_unix_ms(now.time_since_epoch().count());
+  auto* rule = verdict.add_failed();
+  rule->set_code(failed.code);
+  rule->set_subject(failed.subject);
+  rule->set_expected(failed.expected);
+  rule->set_seen(failed.seen);
+  rule->set_accept(failed.accept);
+  return verdict;
+}
+
 // One Attest from identified peer to reply.
 class Attesting {
  public:
@@ -103,14 +118,12 @@ class Attesting {
 };
 
 void Attesting::RefuseMessage(const Error& error, Time now) {
-  auto* verdict = response_.mutable_verdict();
-  verdict->set_outcome(lodekey::verdict::v1::Verdict::MESSAGE_REFUSED);
-  verdict->set_judged_unix_ms(now.time_since_epoch().count());
-  auto* rule = verdict->add_failed();
-  rule->set_code(std::string(error.Name()));
-  rule->set_subject("nonce");
-  rule->set_seen(error.text);
-  rule->set_accept("Evidence for the nonce of this reply.");
+  *response_.mutable_verdict() = NonceVerdict(lodekey::verdict::v1::Verdict::MESSAGE_REFUSED,
+                                              {.code = std::string(error.Name()),
+                                               .subject = "nonce",
+                                               .seen = error.text,
+                                               .accept = "Evidence for the nonce of this reply."},
+                                              now);
   OfferNonce(now);
 }
 
@@ -166,6 +179,18 @@ Result<void> Attesting::JudgeReuse(const IssuedNonce& nonce, const node::AttestR
     return {};
   }
   record().standing = Standing::kQuarantined;
+  record().last_verdict =
+      NonceVerdict(lodekey::verdict::v1::Verdict::NODE_QUARANTINED,
+                   {.code = "nonce-reused",
+                    .subject = "nonce",
+                    .expected = "one answer",
+                    .seen = "a second one with a valid quote",
+                    .accept = fmt::format("Find the second machine that has a copy of this TPM, "
+                                          "and stop it; then: lodekey node remove {0}, lodekey "
+                                          "node allow {0}",
+                                          record().id)},
+                   now)
+          .SerializeAsString();
   record().updated = now;
   quarantine_ = "nonce-reused: a second valid quote over one nonce: a clone is possible";
   audit_.push_back(QuarantineRecord(record().id, quarantine_, now));

@@ -64,7 +64,10 @@ std::string OperatorRecord(const OperatorAction& action, Time now) {
                {"event", action.event},
                {"actor", action.actor},
                {"node", action.node}};
+  if (!action.before.empty()) json["before"] = action.before;
   if (!action.detail.empty()) json["detail"] = action.detail;
+  for (const ReferencePcr& reference : action.values)
+    json["values"].push_back({{"pcr", reference.pcr}, {"value", ToHex(reference.value)}});
   return Line(json);
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "attest/verdict.h"
 #include "base/time.h"
@@ -25,12 +26,18 @@ std::string CredentialAuditRecord(const CredentialRecord& credential, Time now);
 std::string CertificateAuditRecord(std::string_view event, const crypto::CertificateSpec& spec,
                                    const crypto::PublicKey& key, Time now);
 
-// What an operator did: "node.allowed", "node.removed", "pcrs.approved", "ak.approved".
+// So many values of any bank leave a record well within its line (issuer/store_limits.h).
+inline constexpr size_t kMaxAuditValues = 256;
+
+// What an operator did: "node.allowed", "node.removed", "pcrs.approved", "pcrs.forgotten",
+// "ak.approved".
 struct OperatorAction {
   std::string_view event;
   std::string actor;  // "uid 0"
   NodeId node;
+  std::string before = {};  // the node's standing until then
   std::string detail = {};
+  std::vector<ReferencePcr> values = {};  // at most kMaxAuditValues
 };
 std::string OperatorRecord(const OperatorAction& action, Time now);
 

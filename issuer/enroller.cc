@@ -122,6 +122,7 @@ Result<std::optional<attest::EarlierEnrolment>> EarlierOf(const NodeRecord& reco
                                    .clock = record.enrolment->clock,
                                    .firmware_version = record.enrolment->firmware_version,
                                    .static_pcrs = record.enrolment->static_pcrs,
+                                   .boot_log_digest = record.enrolment->boot_log_digest,
                                    .ledger_pcr = record.enrolment->ledger_pcr,
                                    .ledger = record.enrolment->ledger};
   if (record.reset_count_decreased) earlier.since_decrease = now - *record.reset_count_decreased;

@@ -1,10 +1,10 @@
 #include "issuer/inventory.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
-#include "issuer/audit_record.h"
 #include "issuer/node_limits.h"
 #include "lodekey/verdict/v1/verdict.pb.h"
 
@@ -47,23 +47,23 @@ std::string JoinLabels(const std::map<std::string, std::string>& labels) {
   return text;
 }
 
-// The ledger's register as the last judged evidence stated it. Its value is this host's alone: as a
-// reference it would shut out every other host of the group.
-std::optional<tpm::PcrMask> StatedLedger(const NodeRecord& record, tpm::PcrMask allowed) {
+// The ledger's register as the last judged evidence stated it; 0 when it stated none.
+tpm::PcrMask StatedLedger(const NodeRecord& record) {
   lodekey::verdict::v1::Verdict verdict;
-  if (!verdict.ParseFromString(record.last_verdict)) return std::nullopt;
+  if (!verdict.ParseFromString(record.last_verdict)) return 0;
   for (const auto& fact : verdict.facts()) {
-    if (fact.name() == "ledger-register")
-      return tpm::ParsePcrMask(fact.value()).value_or(0) & allowed;
+    if (fact.name() == "ledger-register") return tpm::ParsePcrMask(fact.value()).value_or(0);
   }
-  return std::nullopt;
+  return 0;
 }
 
+// Where the node's ledger may be. Its value is this host's alone: as a reference it would shut out
+// every other host of the group. A host that states no register, or one that holds none, must not
+// bring that about: then it is any of those that may hold one.
 tpm::PcrMask LedgerMask(const NodeRecord& record, tpm::PcrMask allowed) {
-  const auto stated = StatedLedger(record, allowed);
-  if (!record.enrolment) return stated.value_or(allowed);
-  const uint8_t enrolled = record.enrolment->ledger_pcr;
-  return stated.value_or(0) | (enrolled < tpm::kPcrCount ? 1U << enrolled : 0);
+  const tpm::PcrMask stated = StatedLedger(record) & allowed;
+  const uint8_t enrolled = record.enrolment ? record.enrolment->ledger_pcr : attest::kNoLedger;
+  return (stated == 0 ? allowed : stated) | (enrolled < tpm::kPcrCount ? 1U << enrolled : 0);
 }
 
 // What the operator saw is compared before anything is approved: evidence that arrived between the
@@ -105,6 +105,11 @@ bool SameValue(const ReferencePcr& a, const ReferencePcr& b) {
 bool Has(const std::vector<ReferencePcr>& references, const ReferencePcr& wanted) {
   return std::ranges::any_of(
       references, [&](const ReferencePcr& reference) { return SameValue(reference, wanted); });
+}
+
+bool HasAll(const std::vector<ReferencePcr>& references, const std::vector<ReferencePcr>& wanted) {
+  return std::ranges::all_of(
+      wanted, [&](const ReferencePcr& reference) { return Has(references, reference); });
 }
 
 // Other values of the registers that are being approved.
@@ -162,32 +167,87 @@ std::unexpected<Error> NotPending(const NodeRecord& record) {
                  record.id});
 }
 
+bool IsBarred(const NodeRecord& record) {
+  return record.standing == Standing::kRemoved || record.standing == Standing::kQuarantined;
+}
+
+// As before its first enrolment: what the barred boot established binds nothing.
+void Readmit(NodeRecord& record) {
+  record.standing = Standing::kAllowed;
+  record.enrolment.reset();
+  record.reset_count_decreased.reset();
+  record.nonces.clear();
+}
+
+std::string MaskOf(std::span<const ReferencePcr> references) {
+  tpm::PcrMask mask = 0;
+  for (const ReferencePcr& reference : references) mask |= 1U << reference.pcr;
+  return tpm::FormatPcrMask(mask);
+}
+
+// What became of `references`, on as many lines as it takes: a group may have gathered any number.
+std::vector<OperatorAction> ReferenceActions(std::string_view event,
+                                             const std::vector<ReferencePcr>& references,
+                                             const std::string& actor, const NodeRecord& record) {
+  std::vector<OperatorAction> actions;
+  for (auto rest = std::span(references); !rest.empty();) {
+    const auto part = rest.first(std::min(rest.size(), kMaxAuditValues));
+    rest = rest.subspan(part.size());
+    actions.push_back({.event = event,
+                       .actor = actor,
+                       .node = record.id,
+                       .detail = fmt::format("group {}: {}:{}", record.Group(),
+                                             crypto::HashName(part.front().bank), MaskOf(part)),
+                       .values = {part.begin(), part.end()}});
+  }
+  return actions;
+}
+
 }  // namespace
 
-Result<NodeRecord> Inventory::Find(const std::string& name) const {
+Result<NodeRecord> Inventory::FindIn(View& view, const std::string& name) const {
   const std::string id = IdOf(context_, name);
   std::optional<NodeRecord> record;
-  RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
-    if (IsKeyHash(id)) {
-      ASSIGN_OR_RETURN(record, view.FindNodeByEk(id), "find the node");
-    } else if (id.size() >= kShortestPrefix && id.size() < 64 && IsHexText(id)) {
-      ASSIGN_OR_RETURN(record, FindByPrefix(view, id), "find the node");
-    }
-    return {};
-  }),
-                  "inventory");
+  if (IsKeyHash(id)) {
+    ASSIGN_OR_RETURN(record, view.FindNodeByEk(id), "find the node");
+  } else if (id.size() >= kShortestPrefix && id.size() < 64 && IsHexText(id)) {
+    ASSIGN_OR_RETURN(record, FindByPrefix(view, id), "find the node");
+  }
   if (!record) return NotFound(name);
   return *std::move(record);
 }
 
-Result<void> Inventory::Commit(const NodeRecord& record, const std::string& audit) const {
-  RETURN_IF_ERROR(context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
-    RETURN_IF_ERROR(transaction.PutNode(record), "store the node");
-    transaction.Audit(audit);
+Result<NodeRecord> Inventory::Find(const std::string& name) const {
+  Result<NodeRecord> found;
+  RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
+    found = FindIn(view, name);
     return {};
   }),
                   "inventory");
-  return {};
+  return found;
+}
+
+Result<ChangedNode> Inventory::Commit(const Edit& edit) const {
+  ChangedNode outcome;
+  Result<Actions> actions;
+  const auto committed =
+      context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
+        outcome = {};
+        const Time now = context_.now();
+        actions = edit(transaction, outcome.record, now);
+        if (!actions) return std::unexpected(actions.error());
+        outcome.changed = !actions->empty();
+        if (!outcome.changed) return {};
+        outcome.record.updated = now;
+        RETURN_IF_ERROR(transaction.PutNode(outcome.record), "store the node");
+        for (const OperatorAction& action : *actions)
+          transaction.Audit(OperatorRecord(action, now));
+        return {};
+      });
+  // Why nothing was done, without the store's words around it.
+  if (!actions) return std::unexpected(std::move(actions.error()));
+  RETURN_IF_ERROR(committed, "inventory");
+  return outcome;
 }
 
 Result<ChangedNode> Inventory::Allow(const std::string& ek_hash,
@@ -199,61 +259,30 @@ Result<ChangedNode> Inventory::Allow(const std::string& ek_hash,
         {.name = "ek-hash-invalid",
          .advice = "Give the 64 lower-case hex digits that 'lodekey ek' prints on the host."});
   }
-  const auto existing = Find(ek_hash);
-  if (!existing && existing.error().Name() != "node-not-found")
-    return std::unexpected(existing.error());
-  const Time now = context_.now();
-  NodeRecord record =
-      existing ? *existing : NodeRecord{.id = ek_hash, .created = now, .ek_hashes = {ek_hash}};
-  const bool barred =
-      record.standing == Standing::kRemoved || record.standing == Standing::kQuarantined;
-  if (existing && !barred && (labels.empty() || labels == record.labels))
-    return ChangedNode{.changed = false, .record = std::move(record)};
-  if (barred) {
-    // As before its first enrolment: what the barred boot established binds nothing.
-    record.standing = Standing::kAllowed;
-    record.enrolment.reset();
-    record.reset_count_decreased.reset();
-    record.nonces.clear();
-  }
-  if (!labels.empty()) record.labels = labels;
-  record.updated = now;
-  RETURN_IF_ERROR(CheckNodeRecord(record), "allow the node");
-  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "node.allowed",
-                                                 .actor = actor,
-                                                 .node = record.id,
-                                                 .detail = JoinLabels(record.labels)},
-                                                now)),
-                  "allow the node");
-  return ChangedNode{.changed = true, .record = std::move(record)};
+  return Commit([&](Transaction& transaction, NodeRecord& record, Time now) -> Result<Actions> {
+    ASSIGN_OR_RETURN(const auto existing, transaction.FindNodeByEk(ek_hash), "find the node");
+    record = existing.value_or(NodeRecord{.id = ek_hash, .created = now, .ek_hashes = {ek_hash}});
+    if (existing && !IsBarred(*existing) && (labels.empty() || labels == record.labels))
+      return Actions();
+    if (IsBarred(record)) Readmit(record);
+    if (!labels.empty()) record.labels = labels;
+    return Actions{{.event = "node.allowed",
+                    .actor = actor,
+                    .node = record.id,
+                    .before = existing ? std::string(StandingName(existing->standing)) : "new",
+                    .detail = JoinLabels(record.labels)}};
+  });
 }
 
 Result<ChangedNode> Inventory::Remove(const std::string& name, const std::string& actor) const {
-  ASSIGN_OR_RETURN(NodeRecord record, Find(name), "remove the node");
-  if (record.standing == Standing::kRemoved)
-    return ChangedNode{.changed = false, .record = std::move(record)};
-  const Time now = context_.now();
-  record.standing = Standing::kRemoved;
-  record.nonces.clear();
-  record.updated = now;
-  RETURN_IF_ERROR(
-      Commit(record,
-             OperatorRecord({.event = "node.removed", .actor = actor, .node = record.id}, now)),
-      "remove the node");
-  return ChangedNode{.changed = true, .record = std::move(record)};
-}
-
-Result<bool> Inventory::AreSettled(const std::string& group,
-                                   const std::vector<ReferencePcr>& approved, bool replace) const {
-  std::vector<ReferencePcr> known;
-  RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
-    ASSIGN_OR_RETURN(known, view.ListReferences(group), "references");
-    return {};
-  }),
-                  "references");
-  const bool all_known = std::ranges::all_of(
-      approved, [&](const ReferencePcr& reference) { return Has(known, reference); });
-  return all_known && (!replace || Others(known, approved).empty());
+  return Commit([&](Transaction& transaction, NodeRecord& record, Time) -> Result<Actions> {
+    ASSIGN_OR_RETURN(record, FindIn(transaction, name), "remove the node");
+    if (record.standing == Standing::kRemoved) return Actions();
+    const std::string before(StandingName(record.standing));
+    record.standing = Standing::kRemoved;
+    record.nonces.clear();
+    return Actions{{.event = "node.removed", .actor = actor, .node = record.id, .before = before}};
+  });
 }
 
 tpm::PcrMask Inventory::SharedPcrs(const NodeRecord& record) const {
@@ -264,60 +293,47 @@ tpm::PcrMask Inventory::SharedPcrs(const NodeRecord& record) const {
 
 Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, const tpm::PcrBank& seen,
                                             bool replace, const std::string& actor) const {
-  ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve PCRs");
-  RETURN_IF_ERROR(CheckSeen(record, seen), "approve PCRs");
-  const Time now = context_.now();
-  std::vector<ReferencePcr> approved = ReferencesOf(record, seen, now, actor);
-  ASSIGN_OR_RETURN(const bool settled, AreSettled(record.Group(), approved, replace),
-                   "approve PCRs");
-  if (!AcceptBoot(record, approved) && settled) {
-    return ApprovedPcrs{
-        .changed = false, .record = std::move(record), .approved = std::move(approved)};
-  }
-  record.updated = now;
-  const std::string audit = OperatorRecord(
-      {.event = "pcrs.approved",
-       .actor = actor,
-       .node = record.id,
-       .detail = fmt::format("group {}: {}:{}{}", record.Group(), crypto::HashName(seen.alg),
-                             tpm::FormatPcrMask(seen.mask()), replace ? ", replacing" : "")},
-      now);
-  RETURN_IF_ERROR(context_.store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
-    ASSIGN_OR_RETURN(const auto present, transaction.ListReferences(record.Group()), "references");
-    for (const ReferencePcr& other :
-         replace ? Others(present, approved) : std::vector<ReferencePcr>()) {
-      RETURN_IF_ERROR(transaction.DeleteReference(other), "references");
-    }
+  std::vector<ReferencePcr> approved;
+  const auto approve = [&](Transaction& transaction, NodeRecord& record,
+                           Time now) -> Result<Actions> {
+    ASSIGN_OR_RETURN(record, FindIn(transaction, name), "find the node");
+    RETURN_IF_ERROR(CheckSeen(record, seen), "compare with what was seen");
+    approved = ReferencesOf(record, seen, now, actor);
+    ASSIGN_OR_RETURN(const auto known, transaction.ListReferences(record.Group()), "references");
+    const auto forgotten = replace ? Others(known, approved) : std::vector<ReferencePcr>();
+    const bool settled = forgotten.empty() && HasAll(known, approved);
+    if (!AcceptBoot(record, approved) && settled) return Actions();
+    for (const ReferencePcr& reference : forgotten)
+      RETURN_IF_ERROR(transaction.DeleteReference(reference), "references");
     for (const ReferencePcr& reference : approved)
       RETURN_IF_ERROR(transaction.PutReference(reference), "references");
-    RETURN_IF_ERROR(transaction.PutNode(record), "store the node");
-    transaction.Audit(audit);
-    return {};
-  }),
-                  "approve PCRs");
-  return ApprovedPcrs{
-      .changed = true, .record = std::move(record), .approved = std::move(approved)};
+    Actions actions = ReferenceActions("pcrs.approved", approved, actor, record);
+    std::ranges::move(ReferenceActions("pcrs.forgotten", forgotten, actor, record),
+                      std::back_inserter(actions));
+    return actions;
+  };
+  ASSIGN_OR_RETURN(ChangedNode outcome, Commit(approve), "approve PCRs");
+  return ApprovedPcrs{.changed = outcome.changed,
+                      .record = std::move(outcome.record),
+                      .approved = std::move(approved)};
 }
 
 Result<ChangedNode> Inventory::ApproveAk(const std::string& name, ByteView seen,
                                          const std::string& actor) const {
-  ASSIGN_OR_RETURN(NodeRecord record, Find(name), "approve the attestation key");
-  if (!record.pending_ak || !Equal(record.pending_ak->ak_name, seen)) {
-    if (!seen.empty() && (Equal(record.approved_ak, seen) || EnrolledWith(record, seen)))
-      return ChangedNode{.changed = false, .record = std::move(record)};
-    return NotPending(record);
-  }
-  const Time now = context_.now();
-  record.approved_ak = record.pending_ak->ak_name;
-  record.pending_ak.reset();
-  record.updated = now;
-  RETURN_IF_ERROR(Commit(record, OperatorRecord({.event = "ak.approved",
-                                                 .actor = actor,
-                                                 .node = record.id,
-                                                 .detail = ToHex(record.approved_ak)},
-                                                now)),
-                  "approve the attestation key");
-  return ChangedNode{.changed = true, .record = std::move(record)};
+  return Commit([&](Transaction& transaction, NodeRecord& record, Time) -> Result<Actions> {
+    ASSIGN_OR_RETURN(record, FindIn(transaction, name), "approve the attestation key");
+    if (!record.pending_ak || !Equal(record.pending_ak->ak_name, seen)) {
+      if (!seen.empty() && (Equal(record.approved_ak, seen) || EnrolledWith(record, seen)))
+        return Actions();
+      return NotPending(record);
+    }
+    record.approved_ak = record.pending_ak->ak_name;
+    record.pending_ak.reset();
+    return Actions{{.event = "ak.approved",
+                    .actor = actor,
+                    .node = record.id,
+                    .detail = ToHex(record.approved_ak)}};
+  });
 }
 
 }  // namespace lodekey::issuer

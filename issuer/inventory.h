@@ -2,11 +2,13 @@
 // audit record.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "issuer/audit_record.h"
 #include "issuer/context.h"
 #include "issuer/node_record.h"
 
@@ -59,10 +61,13 @@ class Inventory {
                                 const std::string& actor) const;
 
  private:
-  // Whether approving these values would leave the group's references as they are.
-  Result<bool> AreSettled(const std::string& group, const std::vector<ReferencePcr>& approved,
-                          bool replace) const;
-  Result<void> Commit(const NodeRecord& record, const std::string& audit) const;
+  using Actions = std::vector<OperatorAction>;
+  // Finds the record, changes it, and says what is to be recorded of that; nothing: it stays.
+  using Edit = std::function<Result<Actions>(Transaction&, NodeRecord&, Time now)>;
+
+  Result<NodeRecord> FindIn(View& view, const std::string& name) const;
+  // Reads and writes in one transaction: nothing that the node does comes between.
+  Result<ChangedNode> Commit(const Edit& edit) const;
   Context& context_;
 };
 

@@ -139,6 +139,11 @@ Result<Standing> ParseStanding(std::string_view name) {
   return Fail(Code::kInvalidArgument, fmt::format("no standing is called \"{:.32}\"", name));
 }
 
+ByteView NodeRecord::BootLog() const {
+  if (!enrolment || standing == Standing::kRemoved) return {};
+  return enrolment->boot_log_digest;
+}
+
 std::string NodeRecord::Group() const {
   const auto label = labels.find("group");
   return label == labels.end() ? "default" : label->second;

@@ -90,6 +90,9 @@ struct NodeRecord {
   std::optional<Time> reset_count_decreased = {};
 
   std::string Group() const;  // labels["group"], else "default"
+  // The log that the node's enrolment names; empty: none. A removed node names nothing: it has to
+  // enrol again whatever becomes of it.
+  ByteView BootLog() const;
   bool operator==(const NodeRecord&) const = default;
 };
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "issuer/sqlite_view.h"
+
 namespace lodekey::issuer {
 namespace {
 
@@ -89,8 +91,8 @@ constexpr std::array kSteps = {
   CREATE INDEX credential_voided ON credential (not_after) WHERE voided <> 0;
 )",
     // What may be forgotten. node.boot_log is the log that the node's enrolment names, empty for
-    // none; a node that was stored before says so at its next change. log.unnamed_since is when a
-    // node last ceased to name it, NULL once it was found to be named.
+    // none; NoteBootLogs says it for those that were stored before. log.unnamed_since is when it
+    // was stored or a removed node ceased to name it, NULL once it was found to be named.
     R"(
   ALTER TABLE node ADD COLUMN boot_log BLOB NOT NULL DEFAULT x'';
   CREATE INDEX node_boot_log ON node (boot_log);
@@ -174,6 +176,22 @@ Result<void> EnableWal(Database& database) {
                .advice = "Keep the database on a local file system that supports shared memory."});
 }
 
+// What version 2 has beside each node's state.
+Result<void> NoteBootLogs(Database& database) {
+  constexpr size_t kPart = 100;
+  SqliteView view(database, /*durable_seq=*/0);
+  for (NodeId after;;) {
+    ASSIGN_OR_RETURN(const auto nodes, view.ListNodes(after, kPart), "list the nodes");
+    if (nodes.empty()) return {};
+    for (const NodeRecord& node : nodes) {
+      RETURN_IF_ERROR(
+          database.Run("UPDATE node SET boot_log = ?2 WHERE id = ?1", node.id, node.BootLog()),
+          "update a node");
+    }
+    after = nodes.back().id;
+  }
+}
+
 Result<void> StepTo(Database& database, uint64_t version, const std::string& trust_domain) {
   ASSIGN_OR_RETURN(auto scope, TransactionScope::Begin(database, TransactionScope::Kind::kWrite),
                    "begin");
@@ -182,6 +200,7 @@ Result<void> StepTo(Database& database, uint64_t version, const std::string& tru
     RETURN_IF_ERROR(database.Run("INSERT INTO meta VALUES ('trust-domain', ?1)", trust_domain),
                     "keep the trust domain");
   }
+  if (version == 2) RETURN_IF_ERROR(NoteBootLogs(database), "note which logs are named");
   RETURN_IF_ERROR(
       database.Script(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};",
                                   kApplicationId, version)),

@@ -15,12 +15,6 @@ namespace {
 constexpr uint64_t kMaxExpired = 10000;
 constexpr uint64_t kMaxExpiredLogs = 16;  // rows of up to 4 MiB
 
-// A removed node names nothing: it has to enrol again whatever becomes of it.
-ByteView NamedBootLog(const NodeRecord& record) {
-  if (!record.enrolment || record.standing == Standing::kRemoved) return {};
-  return record.enrolment->boot_log_digest;
-}
-
 std::unexpected<Error> Conflict(std::string text, std::string name) {
   return Fail(Code::kConflict, std::move(text), {.name = std::move(name)});
 }
@@ -74,17 +68,14 @@ Result<void> SqliteTransaction::PutNode(const NodeRecord& record) {
                 {.name = "node-state-invalid"});
   }
   const std::string_view standing = StandingName(record.standing);
-  const ByteView boot_log = NamedBootLog(record);
+  const ByteView boot_log = record.BootLog();
   if (record.revision == 0) {
     RETURN_IF_ERROR(Write("INSERT INTO node (id, revision, standing, state, boot_log) "
                           "VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
                           record.id, standing, AsBytes(state), boot_log),
                     "insert a node");
   } else {
-    RETURN_IF_ERROR(Write("UPDATE log SET unnamed_since = ?2 WHERE digest <> ?3 AND "
-                          "digest = (SELECT boot_log FROM node WHERE id = ?1)",
-                          record.id, record.updated, boot_log),
-                    "cease to name a log");
+    RETURN_IF_ERROR(CeaseToNameLog(record), "cease to name a log");
     RETURN_IF_ERROR(Write("UPDATE node SET revision = revision + 1, standing = ?3, "
                           "state = ?4, boot_log = ?5 WHERE id = ?1 AND revision = ?2",
                           record.id, record.revision, standing, AsBytes(state), boot_log),
@@ -95,6 +86,22 @@ Result<void> SqliteTransaction::PutNode(const NodeRecord& record) {
                     "node-changed");
   }
   return SyncEndorsementKeys(record);
+}
+
+// A node that enrols in another boot leaves its log behind at once: a host may begin as many boots
+// as it likes, each with a log of its own. What an operator ended stays for a while.
+Result<void> SqliteTransaction::CeaseToNameLog(const NodeRecord& record) {
+  const bool enrolled = record.enrolment && record.standing != Standing::kRemoved;
+  if (!enrolled) {
+    return Write(
+        "UPDATE log SET unnamed_since = ?2 WHERE digest = "
+        "(SELECT boot_log FROM node WHERE id = ?1)",
+        record.id, record.updated);
+  }
+  return Write(
+      "DELETE FROM log WHERE digest <> ?2 AND digest = (SELECT boot_log FROM node WHERE id = ?1) "
+      "AND NOT EXISTS (SELECT 1 FROM node WHERE boot_log = log.digest AND id <> ?1)",
+      record.id, record.BootLog());
 }
 
 Result<void> SqliteTransaction::SyncEndorsementKeys(const NodeRecord& record) {

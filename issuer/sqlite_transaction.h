@@ -47,6 +47,8 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   Result<void> CheckActive();
   Result<size_t> ExpireCredentials(Time now);
   Result<size_t> ExpireLogs(Time now);
+  // What `record`, which is about to be stored, no longer names.
+  Result<void> CeaseToNameLog(const NodeRecord& record);
   Result<void> SyncEndorsementKeys(const NodeRecord& record);
 
   crypto::ChainHead head_;

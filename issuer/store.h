@@ -75,7 +75,9 @@ class Transaction : public View {
   // Inserts (revision 0) or replaces the row whose revision is record.revision; kConflict
   // ("node-changed") when the row has another revision. The stored revision is one higher. Keeps
   // the EK table in step: kConflict ("ek-taken") when an EK of the record is recorded for another
-  // node. kInvalidArgument ("node-state-invalid") beyond the limits of issuer/node_limits.h.
+  // node. kInvalidArgument ("node-state-invalid") beyond the limits of issuer/node_limits.h. A log
+  // that the enrolment before named, this one does not and no other node's does is forgotten: a
+  // node makes the store keep one log, however often it boots.
   virtual Result<void> PutNode(const NodeRecord& record) = 0;
 
   // All below: kInvalidArgument ("record-invalid") beyond the limits of issuer/store_limits.h, and
@@ -103,7 +105,8 @@ class Transaction : public View {
   // Forgets what nobody needs any longer, a bounded part of it; returns how many records, 0 when
   // there is nothing. Used challenges and void credentials whose time is over; issued credentials
   // kCredentialMargin after theirs, but for the last one of each node; logs that no enrolment has
-  // named for kLogMargin; IMA lists of removed nodes. A removed node's enrolment names nothing.
+  // named for kLogMargin, as after a node was removed; IMA lists of removed nodes. A removed node's
+  // enrolment names nothing.
   // The audit log stays.
   virtual Result<size_t> Expire(Time now) = 0;
 };

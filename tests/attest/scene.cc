@@ -130,6 +130,7 @@ attest::EarlierEnrolment EarlierEnrolmentOf(const Scene& scene) {
           .clock = scene.state.clock,
           .firmware_version = scene.state.firmware_version,
           .static_pcrs = scene.state.static_pcrs,
+          .boot_log_digest = scene.state.boot_log_digest,
           .ledger_pcr = scene.state.ledger_pcr,
           .ledger = scene.state.ledger};
 }

@@ -171,6 +171,35 @@ TEST(BootLog, NeitherAppearsNorGoesWithinTheBoot) {
   EXPECT_EQ(OnlyFailure(appears.Attest()).expected, "no log");
 }
 
+TEST(BootLog, IsNewAfterAReboot) {
+  Scene scene;
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  scene.message.boot_log_digest = Bytes(32, 1);
+  scene.clock = {.clock = 1, .reset_count = 8, .safe = true};
+  EXPECT_EQ(Codes(scene.Enrol()), None());
+}
+
+// To enrol again must not launder what evidence is refused for; nor must TPM2_Clear, which sets the
+// counter back.
+TEST(BootLog, StandsWhenTheHostEnrolsAgainInTheBoot) {
+  Scene scene;
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  for (const uint32_t reset_count : {scene.clock.reset_count, 0U}) {
+    scene.clock.reset_count = reset_count;
+    scene.message.boot_log_digest = scene.state.boot_log_digest;
+    EXPECT_EQ(Codes(scene.Enrol()), None()) << reset_count;
+    for (const Bytes& digest : {Bytes(32, 1), Bytes{}}) {
+      scene.message.boot_log_digest = digest;
+      const FailedRule rule = OnlyFailure(scene.Enrol());
+      EXPECT_EQ(rule.code, "boot-log-changed") << reset_count;
+      EXPECT_EQ(rule.expected, ToHex(scene.state.boot_log_digest));
+      EXPECT_EQ(rule.outcome, Outcome::kNodeRefused);
+      EXPECT_NE(rule.accept.find("lodekey node remove " + scene.subject.node_id),
+                std::string::npos);
+    }
+  }
+}
+
 // --- Reference values. ---
 
 TEST(References, MayBeAbsent) {
@@ -275,6 +304,20 @@ TEST(AkSuccession, IsRefusedWithinTheBoot) {
   EXPECT_EQ(rule.seen, ToHex(host.scene.subject.ak.name()));
   EXPECT_NE(rule.accept.find(host.Command()), std::string::npos) << rule.accept;
   EXPECT_NE(rule.accept.find("or reboot"), std::string::npos) << rule.accept;
+}
+
+// TPM2_Clear sets the counter back and begins no boot: it must not let a second AK in.
+TEST(AkSuccession, IsRefusedWithinTheBootOfATpmThatWasCleared) {
+  Reinstalled host;
+  host.scene.clock.reset_count = 0;
+  for (const bool accept_new_ak : {false, true}) {
+    host.scene.policy.accept_new_ak = accept_new_ak;
+    const FailedRule rule = OnlyFailure(host.scene.Enrol());
+    EXPECT_EQ(rule.code, "ak-changed-in-boot") << accept_new_ak;
+    EXPECT_TRUE(rule.accept.ends_with(host.Command())) << rule.accept << " (a reboot is no help)";
+  }
+  host.Approve();
+  EXPECT_EQ(Codes(host.scene.Enrol()), None());
 }
 
 TEST(AkSuccession, NeedsApprovalInALaterBoot) {

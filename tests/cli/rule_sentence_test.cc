@@ -55,6 +55,7 @@ TEST(RuleSentence, ExistsForEveryCodeOfTheVerifier) {
   ExpectSentences("attest/authenticity_rules.cc", R"(Refused\()", 10);
   ExpectSentences("attest/state_rules.cc", R"(\.code = )", 10);
   ExpectSentences("attest/ledger_rules.cc", R"(\bRule\()", 8);
+  ExpectSentences("issuer/attestation.cc", R"(\.code = )", 1);
 }
 
 TEST(RuleSentence, ExistsForEveryCodeOfTheParsersBelow) {

@@ -115,27 +115,60 @@ TEST_P(StoreExpiryTest, KeepsALogThatANodeNamesHoweverOldItIs) {
   EXPECT_TRUE(Has(log));
 }
 
-TEST_P(StoreExpiryTest, CountsFromWhenTheLastNodeCeasedToNameALog) {
-  const Bytes old_log = PutLog(1, At(0));
-  const Bytes new_log = PutLog(2, At(0));
-  PutNaming(1, old_log, At(0));
-  PutNaming(2, old_log, At(0));
+TEST_P(StoreExpiryTest, CountsFromWhenTheLastNodeThatNamedALogWasRemoved) {
+  const Bytes log = PutLog(1, At(0));
+  PutNaming(1, log, At(0));
+  PutNaming(2, log, At(0));
   const Time first = At(0) + 2 * kLogMargin;
   const Time second = first + 2 * kLogMargin;
-  PutNaming(1, new_log, first);
+  PutNaming(1, log, first, Standing::kRemoved);
   EXPECT_EQ(Expire(second), 0U);
-  PutNaming(2, new_log, second);
+  PutNaming(2, log, second, Standing::kRemoved);
   EXPECT_EQ(Expire(second + kLogMargin), 0U);
-  EXPECT_TRUE(Has(old_log));
+  EXPECT_TRUE(Has(log));
   EXPECT_EQ(Expire(second + kLogMargin + Duration(1)), 1U);
-  EXPECT_FALSE(Has(old_log));
-  EXPECT_TRUE(Has(new_log));
+  EXPECT_FALSE(Has(log));
+}
+
+// However often a host boots, and whether or not it brings a log each time.
+TEST_P(StoreExpiryTest, KeepsOneLogOfANode) {
+  Bytes before = PutLog(0, At(0));
+  PutNaming(1, before, At(0));
+  for (uint8_t boot = 1; boot <= 3; ++boot) {
+    const Bytes log = PutLog(boot, At(boot));
+    PutNaming(1, log, At(boot));
+    EXPECT_FALSE(Has(before)) << boot;
+    EXPECT_TRUE(Has(log)) << boot;
+    before = log;
+  }
+  PutNaming(1, {}, At(4));
+  EXPECT_FALSE(Has(before));
+}
+
+TEST_P(StoreExpiryTest, LeavesALogToTheNodeThatStillNamesIt) {
+  const Bytes log = PutLog(1, At(0));
+  PutNaming(1, log, At(0));
+  PutNaming(2, log, At(0));
+  PutNaming(1, PutLog(2, At(1)), At(1));
+  EXPECT_TRUE(Has(log));
+  PutNaming(2, {}, At(2));
+  EXPECT_FALSE(Has(log));
+}
+
+TEST_P(StoreExpiryTest, ForgetsNoLogForAChangeThatFails) {
+  const Bytes log = PutLog(1, At(0));
+  PutNaming(1, log, At(0));
+  NodeRecord stale = *Find(SampleNodeId(1));
+  PutNaming(1, log, At(1));
+  stale.enrolment->boot_log_digest = {};
+  EXPECT_EQ(Put(stale).error().Name(), "node-changed");
+  EXPECT_TRUE(Has(log));
 }
 
 TEST_P(StoreExpiryTest, KeepsALogThatIsNamedAgain) {
   const Bytes log = PutLog(1, At(0));
   PutNaming(1, log, At(0));
-  PutNaming(1, {}, At(1));
+  PutNaming(1, log, At(1), Standing::kRemoved);
   PutNaming(1, log, At(2));
   EXPECT_EQ(Expire(At(3) + kLogMargin), 0U);
   EXPECT_TRUE(Has(log));

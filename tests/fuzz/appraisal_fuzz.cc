@@ -75,7 +75,7 @@ void JudgeState(const Evidence& evidence, const attest::Proved& proved,
   ++state.clock.restart_count;
   CheckRules(attest::rules::CheckCounters(state, proved.clock));
   CheckRules(attest::rules::CheckLedgerContinues(TheSubject(), state, evidence, proved, policy));
-  CheckRules(attest::rules::CheckBootLogUnchanged({}, evidence));
+  CheckRules(attest::rules::CheckBootLogUnchanged(TheSubject(), {}, evidence));
   Require(
       attest::rules::CheckStaticPcrs(TheSubject(), state.static_pcrs, proved.pcrs, policy).empty());
   const attest::References references = {{0, {Bytes(32, 0)}}, {23, {}}};

@@ -159,6 +159,11 @@ TEST_F(AttestationTest, QuarantinesASecondValidQuoteOverOneNonce) {
   EXPECT_EQ(Answer(issuer.Attest(host.certificate(), second)), "node-quarantined");
   EXPECT_EQ(StandingNow(), Standing::kQuarantined);
   EXPECT_EQ(issuer.AuditEvents().back(), "node.quarantined");
+  lodekey::verdict::v1::Verdict explained;
+  ASSERT_TRUE(explained.ParseFromString(issuer.Record(host).last_verdict));
+  EXPECT_EQ(Answer(explained), "NODE_QUARANTINED nonce-reused");
+  EXPECT_NE(explained.failed(0).accept().find("lodekey node allow " + host.id()),
+            std::string::npos);
   // Nothing is answered until an operator has looked, not even the first request again.
   EXPECT_EQ(Answer(issuer.Attest(host.certificate(), first)), "node-quarantined");
   EXPECT_EQ(Answer(issuer.Start(host.Start())), "node-quarantined");

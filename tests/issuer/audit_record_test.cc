@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "issuer/node_limits.h"
+#include "issuer/store_limits.h"
 #include "tests/issuer/store_fixture.h"
+#include "tests/support/must.h"
 
 namespace lodekey::test {
 namespace {
@@ -31,9 +34,32 @@ TEST(AuditRecord, SaysWhatAnOperatorDid) {
   EXPECT_EQ(record["event"], "node.allowed");
   EXPECT_EQ(record["actor"], "uid 0");
   EXPECT_EQ(record["detail"], "group=edge");
-  EXPECT_FALSE(json::parse(issuer::OperatorRecord(
-                               {.event = "node.removed", .actor = "uid 0", .node = "x"}, At(0)))
-                   .contains("detail"));
+  EXPECT_EQ(json::parse(issuer::OperatorRecord(
+                {.event = "node.removed", .actor = "uid 0", .node = "x"}, At(0))),
+            json({{"time", "2026-01-01T00:00:00.000Z"},
+                  {"event", "node.removed"},
+                  {"actor", "uid 0"},
+                  {"node", "x"}}))
+      << "no field for what there is nothing to say of";
+}
+
+TEST(AuditRecord, HoldsAsManyValuesAsItMayBeGiven) {
+  issuer::OperatorAction action{.event = "pcrs.approved",
+                                .actor = std::string(issuer::kMaxApprover, 'x'),
+                                .node = SampleNodeId(1),
+                                .detail = std::string(issuer::kMaxLabelValue, '\xff')};
+  for (size_t i = 0; i < issuer::kMaxAuditValues; ++i)
+    action.values.push_back({.group = "edge",
+                             .pcr = 23,
+                             .value = Bytes(64, 0xab),
+                             .approved = At(0),
+                             .approved_by = action.actor});
+  const std::string record = issuer::OperatorRecord(action, At(0));
+  Must(issuer::CheckAuditRecord(record));
+  const auto values = json::parse(record)["values"];
+  ASSERT_EQ(values.size(), issuer::kMaxAuditValues);
+  EXPECT_EQ(values.back()["pcr"], 23);
+  EXPECT_EQ(values.back()["value"], ToHex(Bytes(64, 0xab)));
 }
 
 // One line of ASCII, whatever a stranger's text holds: else it could write lines of its own.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/digest.h"
 #include "tests/issuer/issuer_fixture.h"
 #include "tests/support/must.h"
 
@@ -18,6 +19,15 @@ class EnrollerTest : public testing::Test {
   explicit EnrollerTest(const AdjustConfig& adjust = {}) : issuer(adjust) {}
 
   void Allow(const Host& host) const { Must(issuer.inventory->Allow(host.id(), {}, "uid 0")); }
+
+  bool HasLog(const Bytes& log) const {
+    bool known = false;
+    Must(issuer.store->Read([&](issuer::View& view) -> Result<void> {
+      known = Must(view.HasLog(crypto::Sha256(log)));
+      return {};
+    }));
+    return known;
+  }
 
   IssuerRig issuer;
 };

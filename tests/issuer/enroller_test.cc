@@ -105,6 +105,36 @@ TEST_F(EnrollerTest, StoresABootLogOnceForAllThatHaveIt) {
   }));
 }
 
+// Else a host could make the issuer store a log with each enrolment, and launder what its evidence
+// is refused for.
+TEST_F(EnrollerTest, TakesOneBootLogInABoot) {
+  Host host;
+  issuer.Admit(host);
+  const Bytes first = host.boot_log;
+  host.BringLog("another account of the same boot");
+  EXPECT_EQ(Answer(issuer.Attest(host)), "NODE_REFUSED boot-log-changed");
+  EXPECT_EQ(Answer(issuer.Enrol(host)), "NODE_REFUSED boot-log-changed");
+  EXPECT_FALSE(HasLog(host.boot_log));
+  EXPECT_TRUE(HasLog(first));
+}
+
+// A host may begin as many boots as it likes.
+TEST_F(EnrollerTest, KeepsOneBootLogOfANode) {
+  Host host;
+  Host other;
+  issuer.Admit(host);
+  issuer.Admit(other);
+  const Bytes shared = host.boot_log;
+  for (const char* log : {"the second boot", "the third boot"}) {
+    const Bytes before = host.boot_log;
+    host.Reboot();
+    host.BringLog(log);
+    EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED");
+    EXPECT_TRUE(HasLog(host.boot_log)) << log;
+    EXPECT_EQ(HasLog(before), before == shared) << log << ": another node names the first";
+  }
+}
+
 TEST_F(EnrollerTest, RecordsEveryCertificateInTheAuditLog) {
   std::vector<Bytes> serials;
   std::vector<std::string> digests;

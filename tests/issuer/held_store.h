@@ -2,6 +2,7 @@
 // of two requests at once needs instead of luck.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,10 +22,13 @@ class HeldStore final : public issuer::Store {
 
   void Commit(issuer::Change change, issuer::Done done) override {
     if (failure_) return done(std::unexpected(*failure_));
+    if (const auto between = std::exchange(between_, {})) between();
     if (!holding_) return inner_.Commit(std::move(change), std::move(done));
     held_.emplace_back(std::move(change), std::move(done));
   }
 
+  // Once, when the next commit is asked for: what somebody else does before it.
+  void Between(std::function<void()> act) { between_ = std::move(act); }
   // From now on commits wait.
   void Hold() { holding_ = true; }
   // Lets them go, in the order in which they came.
@@ -41,6 +45,7 @@ class HeldStore final : public issuer::Store {
   bool holding_ = false;
   std::vector<std::pair<issuer::Change, issuer::Done>> held_;
   std::optional<Error> failure_;
+  std::function<void()> between_;
 };
 
 }  // namespace lodekey::test

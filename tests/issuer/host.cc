@@ -78,6 +78,11 @@ void Host::ClaimIn(uint8_t pcr) {
   Claim();
 }
 
+void Host::BringLog(std::string_view log) {
+  boot_log = ToBytes(log);
+  boot_log_digest_ = crypto::Digest(crypto::HashAlg::kSha256, boot_log);
+}
+
 void Host::Extend(uint8_t pcr) {
   registers.values[pcr] =
       tpm::ExtendPcr(kBank, registers.values[pcr], crypto::Sha256(AsBytes("something else")));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "attest/binding.h"
@@ -70,6 +71,8 @@ class Host {
   void LoseState();
   // The agent claims another register in this boot.
   void ClaimIn(uint8_t pcr);
+  // The firmware's log is another: after a reboot, or because somebody wrote it.
+  void BringLog(std::string_view log);
   // The register's value after another extend; the ledger does not know of it.
   void Extend(uint8_t pcr);
 

@@ -1,7 +1,11 @@
 #include "issuer/inventory.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
+#include "crypto/digest.h"
+#include "issuer/audit_record.h"
 #include "tests/issuer/issuer_fixture.h"
 #include "tests/support/must.h"
 
@@ -31,6 +35,10 @@ class InventoryTest : public testing::Test {
     return references;
   }
   size_t Lines() const { return issuer.AuditRecords().size(); }
+  // The node attests after the operator's verb was called, before it is committed.
+  void AttestsBetween(Host& host) {
+    issuer.store->Between([&] { EXPECT_EQ(Answer(issuer.Attest(host)), "ACCEPTED"); });
+  }
 
   IssuerRig issuer;
 };
@@ -50,6 +58,7 @@ TEST_F(InventoryTest, AllowsAnEndorsementKeyOnce) {
   EXPECT_EQ(line["actor"], "uid 7");
   EXPECT_EQ(line["node"], id);
   EXPECT_EQ(line["detail"], "group=edge,site=north");
+  EXPECT_EQ(line["before"], "new");
 
   const size_t lines = Lines();
   EXPECT_FALSE(Allow(id).changed);
@@ -95,6 +104,40 @@ TEST_F(InventoryTest, RemovesANodeOnceAndBringsItBack) {
   EXPECT_TRUE(Allow(host.id()).changed);
   EXPECT_EQ(issuer.Record(host).standing, Standing::kAllowed);
   EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED");
+}
+
+TEST_F(InventoryTest, RecordsHowTheNodeStoodBefore) {
+  Host host;
+  issuer.Admit(host);
+  const auto before = [&] { return issuer.AuditRecords().back()["before"].get<std::string>(); };
+  Allow(host.id(), {{"group", "edge"}});
+  EXPECT_EQ(before(), "active");
+  Must(issuer.inventory->Remove(host.id(), "uid 0"));
+  EXPECT_EQ(before(), "active");
+  Allow(host.id());
+  EXPECT_EQ(before(), "removed");
+  EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED");
+  const node::AttestRequest first = host.Attest();
+  const node::AttestRequest second = host.Attest();
+  EXPECT_EQ(Answer(issuer.Attest(host.certificate(), first)), "ACCEPTED");
+  EXPECT_EQ(Answer(issuer.Attest(host.certificate(), second)), "node-quarantined");
+  Allow(host.id());
+  EXPECT_EQ(before(), "quarantined");
+}
+
+// A node that writes all the time must not keep an operator from anything.
+TEST_F(InventoryTest, ChangesANodeThatWritesMeanwhile) {
+  Host host;
+  issuer.Admit(host);
+  AttestsBetween(host);
+  EXPECT_TRUE(Allow(host.id(), {{"group", "edge"}}).changed);
+  EXPECT_EQ(issuer.Record(host).Group(), "edge");
+  EXPECT_EQ(issuer.Record(host).standing, Standing::kActive);
+  AttestsBetween(host);
+  EXPECT_TRUE(issuer.ApprovePcrs(host).changed);
+  AttestsBetween(host);
+  EXPECT_TRUE(Must(issuer.inventory->Remove(host.id(), "uid 0")).changed);
+  EXPECT_EQ(issuer.Record(host).standing, Standing::kRemoved);
 }
 
 TEST_F(InventoryTest, CannotRemoveWhatIsNotThere) {
@@ -151,7 +194,11 @@ TEST_F(InventoryTest, ApprovesEveryRegisterButImaAndLedger) {
   }
   EXPECT_EQ(mask, 0xffffU & ~(1U << 10) & ~(1U << host.ledger_pcr));
   EXPECT_TRUE(References("default").empty());
-  EXPECT_EQ(issuer.AuditRecords().back()["detail"], "group edge: sha256:0-9,11-12,14-15");
+  const auto line = issuer.AuditRecords().back();
+  EXPECT_EQ(line["detail"], "group edge: sha256:0-9,11-12,14-15");
+  ASSERT_EQ(line["values"].size(), 14U);
+  EXPECT_EQ(line["values"][7]["pcr"], 7);
+  EXPECT_EQ(line["values"][7]["value"], ToHex(host.registers.values[7]));
 }
 
 TEST_F(InventoryTest, ApprovesTheNamedRegistersOnly) {
@@ -188,7 +235,41 @@ TEST_F(InventoryTest, KeepsOtherValuesUnlessTheyAreReplaced) {
   EXPECT_TRUE(issuer.ApprovePcrs(host, 1U << 7, true).changed);
   EXPECT_EQ(References("default").size(), 14U);
   for (const ReferencePcr& reference : References("default")) EXPECT_NE(reference.value, before);
-  EXPECT_EQ(issuer.AuditRecords().back()["detail"], "group default: sha256:7, replacing");
+  const auto records = issuer.AuditRecords();
+  const auto& approved = records.at(records.size() - 2);
+  EXPECT_EQ(approved["event"], "pcrs.approved");
+  EXPECT_EQ(approved["values"][0]["value"], ToHex(host.registers.values[7]));
+  const auto& forgotten = records.back();
+  EXPECT_EQ(forgotten["event"], "pcrs.forgotten");
+  EXPECT_EQ(forgotten["actor"], "uid 0");
+  EXPECT_EQ(forgotten["detail"], "group default: sha256:7");
+  ASSERT_EQ(forgotten["values"].size(), 1U);
+  EXPECT_EQ(forgotten["values"][0]["value"], ToHex(before));
+}
+
+TEST_F(InventoryTest, RecordsEveryValueThatIsForgotten) {
+  Host host;
+  issuer.Admit(host);
+  constexpr size_t kMany = issuer::kMaxAuditValues + 1;
+  Must(issuer.store->CommitAndWait([&](issuer::Transaction& transaction) -> Result<void> {
+    for (size_t i = 0; i < kMany; ++i) {
+      const Bytes value = ToBytes(crypto::Sha256(AsBytes(std::to_string(i))));
+      Must(transaction.PutReference({.group = "default",
+                                     .pcr = 7,
+                                     .value = value,
+                                     .approved = At(0),
+                                     .approved_by = "uid 0"}));
+    }
+    return {};
+  }));
+  EXPECT_TRUE(issuer.ApprovePcrs(host, 1U << 7, true).changed);
+  EXPECT_EQ(References("default").size(), 1U);
+  std::set<std::string> forgotten;
+  for (const auto& record : issuer.AuditRecords()) {
+    if (record["event"] != "pcrs.forgotten") continue;
+    for (const auto& value : record["values"]) forgotten.insert(value["value"]);
+  }
+  EXPECT_EQ(forgotten.size(), kMany);
 }
 
 // Evidence that arrives between the look and the approval is looked at first.
@@ -214,6 +295,19 @@ TEST_F(InventoryTest, ApprovesNothingWhenTheEvidenceChangedSinceItWasSeen) {
   EXPECT_EQ(issuer.Record(host), before);
   EXPECT_EQ(Lines(), lines);
   EXPECT_TRUE(issuer.ApprovePcrs(host).changed) << "having looked again";
+}
+
+TEST_F(InventoryTest, ApprovesNothingWhenTheEvidenceChangesMeanwhile) {
+  Host host;
+  issuer.Admit(host);
+  const tpm::PcrBank seen = issuer.Shown(host);
+  host.Extend(7);
+  issuer.store->Between(
+      [&] { EXPECT_EQ(Answer(issuer.Attest(host)), "NODE_REFUSED pcr-changed-in-boot"); });
+  const auto approved = issuer.inventory->ApprovePcrs(host.id(), seen, false, "uid 0");
+  ASSERT_FALSE(approved);
+  EXPECT_EQ(approved.error().Name(), "evidence-changed");
+  EXPECT_TRUE(References("default").empty());
 }
 
 TEST_F(InventoryTest, ApprovesARegisterThatStandsWhileAnotherMoves) {
@@ -257,6 +351,16 @@ TEST_F(InventoryTest, LeavesOutNoBootRegisterThatAHostCallsItsLedger) {
   tpm::PcrMask mask = 0;
   for (const ReferencePcr& reference : References("default")) mask |= 1U << reference.pcr;
   EXPECT_NE(mask & 1U << 7, 0U);
+}
+
+// Its own value of the register would shut out the rest of its group.
+TEST_F(InventoryTest, LeavesOutTheLedgersRegisterOfAHostThatStatesNone) {
+  issuer.config.appraisal.require_claim = false;
+  Host host;
+  host.ledger_pcr = attest::kNoLedger;
+  host.ledger.clear();
+  issuer.Admit(host);
+  EXPECT_EQ(issuer.inventory->SharedPcrs(issuer.Record(host)), 0xffffU & ~(1U << 10 | 1U << 13));
 }
 
 // --- Attestation keys ---
@@ -315,6 +419,19 @@ TEST_F(WaitingAkTest, IsNotApprovedInThePlaceOfTheOneThatWasSeen) {
   EXPECT_EQ(issuer.Record(host), before);
   EXPECT_EQ(Lines(), lines);
   EXPECT_TRUE(Must(Approve(other)).changed) << "having looked again";
+}
+
+TEST_F(WaitingAkTest, IsNotApprovedWhenAnotherTakesItsPlaceMeanwhile) {
+  const Bytes seen = ShowAnotherAk();
+  Bytes other;
+  issuer.store->Between([&] { other = ShowAnotherAk(); });
+  const auto approved = Approve(seen);
+  ASSERT_FALSE(approved);
+  EXPECT_EQ(approved.error().Name(), "ak-changed");
+  EXPECT_EQ(issuer.Record(host).pending_ak->ak_name, other);
+  issuer.store->Between([&] { Must(issuer.inventory->Allow(host.id(), {{"a", "b"}}, "uid 1")); });
+  EXPECT_TRUE(Must(Approve(other)).changed);
+  EXPECT_EQ(issuer.Record(host).labels.at("a"), "b");
 }
 
 TEST_F(WaitingAkTest, LeavesAnApprovalAloneWhenAnotherTries) {

@@ -30,6 +30,14 @@ class SqliteMigrationsTest : public ::testing::Test {
     sqlite3_close(database);
   }
 
+  // Puts the node in as a first version stored it.
+  static std::string FirstVersion(const NodeRecord& node) {
+    return fmt::format(
+        "INSERT INTO node (id, revision, standing, state) VALUES "
+        "('{}', 1, '{}', x'{}');",
+        node.id, StandingName(node.standing), ToHex(AsBytes(EncodeNodeState(node))));
+  }
+
   void ExpectRefused(std::string_view name, Code code) {
     const std::string before = test::ReadText(path_);
     const auto database = Open();
@@ -85,11 +93,21 @@ TEST_F(SqliteMigrationsTest, BringAFirstVersionForward) {
     DROP INDEX node_boot_log; DROP INDEX node_removed; DROP INDEX log_unnamed_since;
     DROP INDEX credential_not_after;
     ALTER TABLE node DROP COLUMN boot_log; ALTER TABLE log DROP COLUMN unnamed_since;
-    INSERT INTO node VALUES ('a', 1, 'active', x'');
     INSERT INTO log VALUES (x'01', x'02', 3);
     PRAGMA user_version = 1)");
+  // More than are read at a time.
+  constexpr unsigned kEnrolled = 250;
+  std::string nodes = FirstVersion(test::SampleNode(kEnrolled + 1));
+  for (unsigned number = 1; number <= kEnrolled; ++number)
+    nodes += FirstVersion(test::FullNode(number));
+  Edit("BEGIN;" + nodes + "COMMIT");
   Database database = Must(Open());
   EXPECT_EQ(Number(database, "PRAGMA user_version"), kSchemaVersion);
+  // However long such a node stays silent, its log stays.
+  const std::string named = ToHex(test::FullNode(1).BootLog());
+  EXPECT_EQ(
+      Number(database, fmt::format("SELECT count(*) FROM node WHERE boot_log = x'{}'", named)),
+      kEnrolled);
   EXPECT_EQ(Number(database, "SELECT count(*) FROM node WHERE boot_log = x''"), 1U);
   // Its margin begins now, not when it was stored.
   EXPECT_EQ(Number(database, "SELECT count(*) FROM log WHERE unnamed_since > 1767225600000"), 1U);
