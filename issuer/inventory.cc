@@ -40,6 +40,19 @@ Result<std::optional<NodeRecord>> FindByPrefix(View& view, const std::string& pr
   return std::optional(std::move(found.front()));
 }
 
+// Those that are not named stay: one of them may be the group, which names the reference values.
+std::map<std::string, std::string> MergeLabels(std::map<std::string, std::string> labels,
+                                               const std::map<std::string, std::string>& given) {
+  for (const auto& [name, value] : given) {
+    if (value.empty()) {
+      labels.erase(name);
+    } else {
+      labels.insert_or_assign(name, value);
+    }
+  }
+  return labels;
+}
+
 std::string JoinLabels(const std::map<std::string, std::string>& labels) {
   std::string text;
   for (const auto& [name, value] : labels)
@@ -262,10 +275,10 @@ Result<ChangedNode> Inventory::Allow(const std::string& ek_hash,
   return Commit([&](Transaction& transaction, NodeRecord& record, Time now) -> Result<Actions> {
     ASSIGN_OR_RETURN(const auto existing, transaction.FindNodeByEk(ek_hash), "find the node");
     record = existing.value_or(NodeRecord{.id = ek_hash, .created = now, .ek_hashes = {ek_hash}});
-    if (existing && !IsBarred(*existing) && (labels.empty() || labels == record.labels))
-      return Actions();
+    auto merged = MergeLabels(record.labels, labels);
+    if (existing && !IsBarred(*existing) && merged == record.labels) return Actions();
     if (IsBarred(record)) Readmit(record);
-    if (!labels.empty()) record.labels = labels;
+    record.labels = std::move(merged);
     return Actions{{.event = "node.allowed",
                     .actor = actor,
                     .node = record.id,

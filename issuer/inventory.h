@@ -34,8 +34,8 @@ class Inventory {
   // ("node-not-found"), kConflict ("node-ambiguous").
   Result<NodeRecord> Find(const std::string& name) const;
 
-  // Puts an endorsement key into the inventory, or gives its node new labels; brings a removed or
-  // quarantined node back to "allowed".
+  // Puts an endorsement key into the inventory, or sets labels of its node (an empty value takes
+  // one away, those not named stay); brings a removed or quarantined node back to "allowed".
   Result<ChangedNode> Allow(const std::string& ek_hash,
                             const std::map<std::string, std::string>& labels,
                             const std::string& actor) const;

@@ -66,11 +66,16 @@ TEST_F(InventoryTest, AllowsAnEndorsementKeyOnce) {
   EXPECT_EQ(Lines(), lines);
 }
 
-TEST_F(InventoryTest, ReplacesTheLabelsWithTheGivenOnes) {
-  Allow(SampleNodeId(1), {{"group", "edge"}});
-  EXPECT_TRUE(Allow(SampleNodeId(1), {{"owner", "web"}}).changed);
-  EXPECT_EQ(Must(issuer.inventory->Find(SampleNodeId(1))).labels,
-            (std::map<std::string, std::string>{{"owner", "web"}}));
+TEST_F(InventoryTest, SetsTheLabelsThatAreNamedAndKeepsTheOthers) {
+  using Labels = std::map<std::string, std::string>;
+  const std::string id = SampleNodeId(1);
+  const auto labels = [&] { return Must(issuer.inventory->Find(id)).labels; };
+  Allow(id, {{"group", "edge"}, {"site", "berlin"}});
+  EXPECT_TRUE(Allow(id, {{"owner", "web"}, {"site", "paris"}}).changed);
+  EXPECT_EQ(labels(), (Labels{{"group", "edge"}, {"owner", "web"}, {"site", "paris"}}));
+  EXPECT_TRUE(Allow(id, {{"owner", ""}}).changed);
+  EXPECT_EQ(labels(), (Labels{{"group", "edge"}, {"site", "paris"}}));
+  EXPECT_FALSE(Allow(id, {{"owner", ""}, {"site", "paris"}}).changed);
 }
 
 TEST_F(InventoryTest, RefusesWhatIsNoHashOfAKey) {
@@ -84,7 +89,7 @@ TEST_F(InventoryTest, RefusesWhatIsNoHashOfAKey) {
 
 TEST_F(InventoryTest, RefusesLabelsBeyondTheLimits) {
   const auto allowed =
-      issuer.inventory->Allow(SampleNodeId(1), {{std::string(65, 'x'), ""}}, "uid 0");
+      issuer.inventory->Allow(SampleNodeId(1), {{std::string(65, 'x'), "y"}}, "uid 0");
   ASSERT_FALSE(allowed);
   EXPECT_EQ(allowed.error().code, Code::kInvalidArgument);
   EXPECT_EQ(NotFound(SampleNodeId(1)), "node-not-found");
