@@ -172,8 +172,9 @@ Result<void> Service::Show(admin::ShowIssuerResponse& response) {
   response.add_authority_pins(authority.Pin());
   response.set_root_not_after_unix_ms(authority.root().not_after().time_since_epoch().count());
   response.set_intermediate_not_after_unix_ms(
-      authority.signer()->certificate.not_after().time_since_epoch().count());
-  response.set_root_key_present(authority.HasRootKey());
+      authority.signer(context_.now())->certificate.not_after().time_since_epoch().count());
+  ASSIGN_OR_RETURN(const bool root_key_present, authority.HasRootKey(), "root's key");
+  response.set_root_key_present(root_key_present);
   response.set_audit_path(context_.config.state_dir + "/audit.jsonl");
   ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(authority.options()), "audit key");
   response.set_audit_public_key(attest::ToField(audit_key.public_key()));

@@ -9,8 +9,9 @@
 #include "issuer/audit_record.h"
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
-#include "issuer/peer_node.h"
 #include "issuer/quarantine.h"
+#include "issuer/strangers.h"
+#include "platform/clock.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -309,16 +310,21 @@ Result<void> Answer(const Context& context, Attesting& work, const node::AttestR
 
 }  // namespace
 
-void Attestation::Attest(const Peer& peer, const node::AttestRequest& request,
+Result<PeerNode> Attestation::Identify(const crypto::Certificate& certificate) const {
+  return FindPeerNode(context_, areas_, certificate, context_.now());
+}
+
+Result<void> Attestation::Charge(const PeerNode& peer) const {
+  if (limit_.Allow(peer.record.id, platform::Uptime())) return {};
+  return Fail(
+      Code::kUnavailable, "the node attests too often",
+      {.name = std::string(kTooManyAttestations), .advice = "It is tried again by itself."});
+}
+
+void Attestation::Attest(PeerNode peer, const node::AttestRequest& request,
                          Reply<node::AttestResponse> reply) const {
   const Time now = context_.now();
-  auto peer_node = FindPeerNode(context_, areas_, peer.certificate, now);
-  if (!peer_node) return reply(std::unexpected(std::move(peer_node.error()).Wrapped("attest")));
-  if (!limit_.Allow(peer_node->record.id, now.time_since_epoch())) {
-    return reply(Fail(Code::kUnavailable, "the node attests too often",
-                      {.name = "too-many-attestations", .advice = "It is tried again by itself."}));
-  }
-  Attesting work(context_, *std::move(peer_node));
+  Attesting work(context_, std::move(peer));
   std::optional<node::AttestResponse> repeated;
   auto answered = Answer(context_, work, request, now, repeated);
   if (!answered) return reply(std::unexpected(std::move(answered.error()).Wrapped("attest")));

@@ -5,16 +5,12 @@
 #include "crypto/certificate.h"
 #include "issuer/context.h"
 #include "issuer/parsed_cache.h"
+#include "issuer/peer_node.h"
 #include "issuer/rate_limit.h"
 #include "lodekey/node/v1/node_service.pb.h"
 #include "tpm/public_area.h"
 
 namespace lodekey::issuer {
-
-// Who the TLS channel belongs to: its certificate's key was proven by the handshake.
-struct Peer {
-  crypto::Certificate certificate;
-};
 
 // Of how many nodes the issuer keeps parsed what comes with each of their calls: 16 kB each, a
 // small part of what their connections take.
@@ -27,10 +23,17 @@ class Attestation {
   // times a second; the total is charged to proven nodes alone.
   explicit Attestation(Context& context) : context_(context), limit_(20000, 10) {}
 
-  // Error::name: "peer-certificate" (not a node certificate of this issuer), "peer-expired",
-  // "node-not-enrolled", "node-removed", "node-quarantined", "nonce-unknown", "nonce-expired",
-  // "nonce-not-yet-valid", "nonce-used", "too-many-attestations"; a verdict otherwise.
-  void Attest(const Peer& peer, const lodekey::node::v1::AttestRequest& request,
+  // The node that the TLS channel belongs to, whose certificate's key the handshake proved. Whoever
+  // is refused here is a stranger. Error::name: "peer-certificate" (not a node certificate of this
+  // issuer), "peer-expired", "node-not-enrolled", "node-removed", "node-quarantined".
+  Result<PeerNode> Identify(const crypto::Certificate& certificate) const;
+
+  // Charges a call to the node. Error::name: "too-many-attestations".
+  Result<void> Charge(const PeerNode& peer) const;
+
+  // Error::name: "nonce-unknown", "nonce-expired", "nonce-not-yet-valid", "nonce-used"; a verdict
+  // otherwise.
+  void Attest(PeerNode peer, const lodekey::node::v1::AttestRequest& request,
               Reply<lodekey::node::v1::AttestResponse> reply) const;
 
  private:

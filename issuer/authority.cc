@@ -54,12 +54,15 @@ Result<void> CheckPair(const crypto::Certificate& certificate, const crypto::Pri
       {.name = "authority-corrupt", .advice = "Restore the issuer's ca directory from a backup."});
 }
 
+bool IsValid(const crypto::Certificate& certificate, Time now) {
+  return certificate.not_before() <= now && now < certificate.not_after();
+}
+
 // A crash between writing key and certificate leaves a pair that does not match: nothing was signed
-// with it.
+// with it. One that was made by a clock that ran ahead signs what nobody accepts yet.
 bool CanSign(const Signer& signer, const crypto::Certificate& root, Time now) {
   return CheckPair(signer.certificate, signer.key, kIntermediate) &&
-         now < signer.certificate.not_after() &&
-         crypto::BuildChain(signer.certificate, {}, {root}, {});
+         IsValid(signer.certificate, now) && crypto::BuildChain(signer.certificate, {}, {root}, {});
 }
 
 Result<void> MakeAll(const AuthorityFiles& files, const AuthorityOptions& options, Time now) {
@@ -75,8 +78,10 @@ Result<void> MakeAll(const AuthorityFiles& files, const AuthorityOptions& option
   return MakeCa(files, kRoot, root);
 }
 
-// Half of its life is over. What lies before its making is no life.
+// Half of its life is over, which what lies before its making is no part of; or it has not begun:
+// the clock was ahead when it was made.
 bool Due(const crypto::Certificate& certificate, Time now) {
+  if (now < certificate.not_before()) return true;
   const Time made = certificate.not_before() + kBackdate;
   return now >= made + (certificate.not_after() - made) / 2;
 }
@@ -108,7 +113,9 @@ Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
   const AuthorityFiles files(options.directory);
   RETURN_IF_ERROR(platform::MakeDirectory(options.directory, 0700), "make the CA directory");
   for (const std::string_view name : {kRoot, kAuthority, kAudit, kChallenge}) {
-    if (!files.HasKey(name) && !files.HasCertificate(name)) continue;
+    ASSIGN_OR_RETURN(const bool has_key, files.HasKey(name), "look for keys");
+    ASSIGN_OR_RETURN(const bool has_certificate, files.HasCertificate(name), "look for keys");
+    if (!has_key && !has_certificate) continue;
     return Fail(Code::kConflict, fmt::format("{} holds keys already ({})", options.directory, name),
                 {.name = "already-initialised",
                  .advice = "Nothing was changed. To begin anew, move the directory away."});
@@ -128,14 +135,16 @@ void Authority::Abandon(const AuthorityOptions& options) {
 Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Store& store,
                                                    Time now) {
   const AuthorityFiles files(options.directory);
-  if (!files.HasCertificate(kRoot)) return NotInitialised(options, kRoot);
+  ASSIGN_OR_RETURN(const bool initialised, files.HasCertificate(kRoot), "root");
+  if (!initialised) return NotInitialised(options, kRoot);
   ASSIGN_OR_RETURN(auto root, files.ReadCertificate(kRoot), "root");
   ASSIGN_OR_RETURN(auto authority_certificate, files.ReadCertificate(kAuthority),
                    "issuer authority");
   ASSIGN_OR_RETURN(const auto authority_key, files.ReadKey(kAuthority), "issuer authority");
   RETURN_IF_ERROR(CheckPair(authority_certificate, authority_key, kAuthority),
                   "open the authorities");
-  if (files.HasKey(kRoot)) {
+  ASSIGN_OR_RETURN(const bool has_root_key, files.HasKey(kRoot), "root");
+  if (has_root_key) {
     ASSIGN_OR_RETURN(const auto root_key, files.ReadKey(kRoot), "root");
     RETURN_IF_ERROR(CheckPair(root, root_key, kRoot), "open the authorities");
   }
@@ -147,7 +156,8 @@ Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Sto
 
 Result<void> Authority::LoadOrMakeIntermediate(Time now) {
   const AuthorityFiles files(options_.directory);
-  if (files.HasCertificate(kIntermediate)) {
+  ASSIGN_OR_RETURN(const bool made_before, files.HasCertificate(kIntermediate), kIntermediate);
+  if (made_before) {
     ASSIGN_OR_RETURN(auto certificate, files.ReadCertificate(kIntermediate), kIntermediate);
     ASSIGN_OR_RETURN(auto key, files.ReadKey(kIntermediate), kIntermediate);
     Signer signer{std::move(certificate), std::move(key)};
@@ -156,7 +166,10 @@ Result<void> Authority::LoadOrMakeIntermediate(Time now) {
   }
   // One that is due still signs. Where the root's key is kept elsewhere that is what the issuer
   // lives on until an operator acts.
-  if (!signers_.empty()) return HasRootKey() ? Refresh(now) : Result<void>();
+  if (!signers_.empty()) {
+    ASSIGN_OR_RETURN(const bool renewable, HasRootKey(), "root");
+    return renewable ? Refresh(now) : Result<void>();
+  }
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "make an intermediate");
   signers_.push_back(std::move(made));
   return {};
@@ -164,7 +177,8 @@ Result<void> Authority::LoadOrMakeIntermediate(Time now) {
 
 Result<std::shared_ptr<const Signer>> Authority::MakeIntermediate(Time now) const {
   const AuthorityFiles files(options_.directory);
-  if (!HasRootKey()) {
+  ASSIGN_OR_RETURN(const bool has_root_key, HasRootKey(), "root");
+  if (!has_root_key) {
     return Fail(Code::kNotFound, "the root's key is not on this host",
                 {.name = "root-key-absent",
                  .advice = "Bring the root's key for the renewal, or install an intermediate that "
@@ -203,7 +217,7 @@ Result<crypto::Certificate> Authority::SignRecorded(const Certified& certified, 
 
 Result<void> Authority::Refresh(Time now) {
   const std::scoped_lock refreshing(refresh_mutex_);
-  if (!Due(signer()->certificate, now)) return {};
+  if (!Due(signer(now)->certificate, now)) return {};
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "renew the intermediate");
   const std::scoped_lock lock(mutex_);
   std::erase_if(signers_,
@@ -212,9 +226,12 @@ Result<void> Authority::Refresh(Time now) {
   return {};
 }
 
-std::shared_ptr<const Signer> Authority::signer() const {
+std::shared_ptr<const Signer> Authority::signer(Time now) const {
   const std::scoped_lock lock(mutex_);
-  return signers_.back();
+  const auto valid = std::find_if(signers_.rbegin(), signers_.rend(), [&](const auto& signer) {
+    return IsValid(signer->certificate, now);
+  });
+  return valid == signers_.rend() ? signers_.back() : *valid;
 }
 
 Result<std::vector<crypto::Certificate>> Authority::Sign(const RecordedGrant& grant) const {
@@ -266,11 +283,14 @@ Result<ServerIdentity> Authority::MakeServerIdentity(Time now, Duration life) co
 
 std::string Authority::Pin() const { return "sha256:" + ToHex(authority_.key().spki_sha256()); }
 
-bool Authority::HasRootKey() const { return AuthorityFiles(options_.directory).HasKey(kRoot); }
+Result<bool> Authority::HasRootKey() const {
+  return AuthorityFiles(options_.directory).HasKey(kRoot);
+}
 
 Result<crypto::Ed25519Key> Authority::OpenAuditKey(const AuthorityOptions& options) {
   const AuthorityFiles files(options.directory);
-  if (!files.HasKey(kAudit)) return NotInitialised(options, "audit key");
+  ASSIGN_OR_RETURN(const bool initialised, files.HasKey(kAudit), "audit key");
+  if (!initialised) return NotInitialised(options, "audit key");
   ASSIGN_OR_RETURN(const crypto::Secret seed, files.ReadSeed(kAudit), "audit key");
   return crypto::Ed25519Key::FromSeed(seed);
 }

@@ -56,7 +56,8 @@ class Authority {
   // ("not-initialised").
   static Result<crypto::Ed25519Key> OpenAuditKey(const AuthorityOptions& options);
 
-  // Renews the intermediate at half its life; call now and then, not from the store's writer.
+  // Renews the intermediate at half its life, and when that has not begun because the clock was
+  // ahead as it was made; call now and then, not from the store's writer.
   // The line "intermediate.issued" is durable before the new one is signed. Without the root's key
   // on this host it fails (kNotFound, "root-key-absent") once the intermediate is due, which goes
   // on signing until it ends.
@@ -70,11 +71,12 @@ class Authority {
   // durable before it is signed. Not from the store's writer.
   Result<ServerIdentity> MakeServerIdentity(Time now, Duration life) const;
 
-  std::shared_ptr<const Signer> signer() const;  // the current intermediate
+  // The newest intermediate that is valid now; the newest of all when none is.
+  std::shared_ptr<const Signer> signer(Time now) const;
   const crypto::Certificate& root() const { return root_; }
   const crypto::Certificate& issuer_authority() const { return authority_; }
   std::string Pin() const;  // "sha256:<hex>" of the issuer authority's key
-  bool HasRootKey() const;
+  Result<bool> HasRootKey() const;
   uint64_t bundle_sequence() const { return 1; }
   const AuthorityOptions& options() const { return options_; }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "crypto/encoding.h"
+#include "platform/errno_error.h"
 #include "platform/file.h"
 
 namespace lodekey::issuer {
@@ -20,17 +21,24 @@ Result<crypto::Secret> ReadSecretFile(const std::string& path) {
   return secret;
 }
 
+Result<bool> Exists(const std::string& path) {
+  std::error_code error;
+  const bool exists = std::filesystem::exists(path, error);
+  if (error) return platform::FailErrno(error.value(), fmt::format("cannot look at '{}'", path));
+  return exists;
+}
+
 }  // namespace
 
 std::string AuthorityFiles::Path(std::string_view name, std::string_view extension) const {
   return fmt::format("{}/{}.{}", directory_, name, extension);
 }
 
-bool AuthorityFiles::HasKey(std::string_view name) const {
-  return std::filesystem::exists(Path(name, "key"));
+Result<bool> AuthorityFiles::HasKey(std::string_view name) const {
+  return Exists(Path(name, "key"));
 }
-bool AuthorityFiles::HasCertificate(std::string_view name) const {
-  return std::filesystem::exists(Path(name, "crt"));
+Result<bool> AuthorityFiles::HasCertificate(std::string_view name) const {
+  return Exists(Path(name, "crt"));
 }
 
 void AuthorityFiles::Remove(std::string_view name) const {

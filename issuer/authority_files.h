@@ -16,8 +16,9 @@ class AuthorityFiles {
  public:
   explicit AuthorityFiles(std::string directory) : directory_(std::move(directory)) {}
 
-  bool HasKey(std::string_view name) const;
-  bool HasCertificate(std::string_view name) const;
+  // Fails when the file cannot be looked at: that is not the same as not there.
+  Result<bool> HasKey(std::string_view name) const;
+  Result<bool> HasCertificate(std::string_view name) const;
   Result<crypto::PrivateKey> ReadKey(std::string_view name) const;
   Result<crypto::Certificate> ReadCertificate(std::string_view name) const;
   Result<void> WriteKey(std::string_view name, const crypto::PrivateKey& key) const;

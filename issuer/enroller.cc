@@ -22,11 +22,6 @@ constexpr size_t kSecretSize = 32;
 // Starting and finishing; whoever knows a node's endorsement key can spend no more than this.
 constexpr uint32_t kCallsPerNode = 10;
 
-std::unexpected<Error> TooMany(std::string text) {
-  return Fail(Code::kUnavailable, std::move(text),
-              {.name = "too-many-enrolments", .advice = "It is tried again by itself."});
-}
-
 Result<void> CheckBounds(const node::StartEnrolmentRequest& request) {
   size_t bytes = 0;
   int certificates = request.certificate_chain_size();
@@ -69,13 +64,13 @@ Result<NodeRecord> FindNode(const Context& context, const std::string& ek_hash) 
     ASSIGN_OR_RETURN(record, view.FindNodeByEk(ek_hash), "look the endorsement key up");
     return {};
   }),
-                  "admit");
+                  "inventory");
   if (!record) {
     return Fail(
         Code::kDenied, "the inventory has no such endorsement key",
         {.name = "ek-not-in-inventory", .advice = "On the issuer: lodekey node allow " + ek_hash});
   }
-  RETURN_IF_ERROR(CheckStanding(*record), "admit");
+  RETURN_IF_ERROR(CheckStanding(*record), "inventory");
   return *std::move(record);
 }
 
@@ -300,35 +295,58 @@ Result<Challenge> OpenChallenge(const Context& context, const node::FinishEnrolm
                .advice = "Start the enrolment again on the host that holds this TPM."});
 }
 
+// Who starts an enrolment, as far as the inventory knows.
+struct Applicant {
+  attest::EndorsementKey ek;
+  NodeRecord record;
+};
+
+Result<Applicant> Recognise(const Context& context, const node::StartEnrolmentRequest& request) {
+  RETURN_IF_ERROR(CheckBounds(request), "admit");
+  ASSIGN_OR_RETURN(attest::EndorsementKey ek,
+                   attest::ReadEndorsementKey(AsBytes(request.endorsement_keys(0).public_())),
+                   "admit");
+  ASSIGN_OR_RETURN(NodeRecord record, FindNode(context, ToHex(ek.area.key().spki_sha256())),
+                   "admit");
+  return Applicant{.ek = std::move(ek), .record = std::move(record)};
+}
+
+// Who comes back with the challenge that it was given.
+struct Returned {
+  Challenge challenge;
+  NodeRecord record;
+};
+
+Result<Returned> Recognise(const Context& context, const node::FinishEnrolmentRequest& request,
+                           Time now) {
+  ASSIGN_OR_RETURN(Challenge challenge, OpenChallenge(context, request, now), "admit");
+  ASSIGN_OR_RETURN(NodeRecord record, FindNode(context, challenge.node_id), "admit");
+  return Returned{.challenge = std::move(challenge), .record = std::move(record)};
+}
+
 }  // namespace
 
-Enroller::Enroller(Context& context)
+Enroller::Enroller(Context& context, Strangers& strangers)
     : context_(context),
-      nodes_(context.config.enrolments_per_second, kCallsPerNode),
-      strangers_(RateLimit::kNoTotal, context.config.enrolments_per_second) {}
+      strangers_(strangers),
+      nodes_(context.config.enrolments_per_second, kCallsPerNode) {}
 
-Result<NodeRecord> Enroller::Admit(const std::string& ek_hash) const {
-  auto record = FindNode(context_, ek_hash);
-  if (!record) return RefuseStranger(std::move(record.error()));
-  if (!nodes_.Allow(record->id, platform::Uptime()))
-    return TooMany("known nodes enrol more often than they may");
-  return record;
+template <class Recognised>
+Result<Recognised> Enroller::Charge(Result<Recognised> recognised,
+                                    const std::string& source) const {
+  if (!recognised)
+    return strangers_.Refuse(source, std::move(recognised.error()), kTooManyEnrolments);
+  if (nodes_.Allow(recognised->record.id, platform::Uptime())) return recognised;
+  return Fail(Code::kUnavailable, "known nodes enrol more often than they may",
+              {.name = std::string(kTooManyEnrolments), .advice = "It is tried again by itself."});
 }
 
-std::unexpected<Error> Enroller::RefuseStranger(Error reason) const {
-  if (strangers_.Allow("strangers", platform::Uptime())) return std::unexpected(std::move(reason));
-  return TooMany("strangers ask more often than they may");
-}
-
-Result<node::StartEnrolmentResponse> Enroller::Start(
-    const node::StartEnrolmentRequest& request) const {
+Result<node::StartEnrolmentResponse> Enroller::Start(const node::StartEnrolmentRequest& request,
+                                                     const std::string& source) const {
   const Time now = context_.now();
-  RETURN_IF_ERROR(CheckBounds(request), "start enrolment");
-  ASSIGN_OR_RETURN(const attest::EndorsementKey ek,
-                   attest::ReadEndorsementKey(AsBytes(request.endorsement_keys(0).public_())),
+  ASSIGN_OR_RETURN(const auto applicant, Charge(Recognise(context_, request), source),
                    "start enrolment");
-  ASSIGN_OR_RETURN(const NodeRecord record, Admit(ToHex(ek.area.key().spki_sha256())),
-                   "start enrolment");
+  const auto& [ek, record] = applicant;
   ASSIGN_OR_RETURN(const tpm::PublicArea ak,
                    attest::ReadAttestationKey(AsBytes(request.ak_public())), "start enrolment");
   ASSIGN_OR_RETURN(const tpm::PublicArea node_key,
@@ -361,14 +379,13 @@ Result<node::StartEnrolmentResponse> Enroller::Start(
   return response;
 }
 
-void Enroller::Finish(const node::FinishEnrolmentRequest& request,
+void Enroller::Finish(const node::FinishEnrolmentRequest& request, const std::string& source,
                       Reply<node::FinishEnrolmentResponse> reply) const {
   auto finishing = [&]() -> Result<Finishing> {
     const Time now = context_.now();
-    auto opened = OpenChallenge(context_, request, now);
-    if (!opened) return RefuseStranger(std::move(opened.error()).Wrapped("finish enrolment"));
-    Challenge challenge = *std::move(opened);
-    ASSIGN_OR_RETURN(NodeRecord record, Admit(challenge.node_id), "finish enrolment");
+    ASSIGN_OR_RETURN(auto returned, Charge(Recognise(context_, request, now), source),
+                     "finish enrolment");
+    auto& [challenge, record] = returned;
     if (record.revision != challenge.node_revision) {
       return Fail(Code::kConflict, "the node's record changed since the enrolment began",
                   {.name = "node-changed", .advice = "Start the enrolment again."});

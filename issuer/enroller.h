@@ -4,6 +4,7 @@
 
 #include "issuer/context.h"
 #include "issuer/rate_limit.h"
+#include "issuer/strangers.h"
 #include "lodekey/node/v1/node_service.pb.h"
 
 namespace lodekey::issuer {
@@ -11,28 +12,28 @@ namespace lodekey::issuer {
 // Thread-safe.
 class Enroller {
  public:
-  explicit Enroller(Context& context);
+  // `strangers` outlives it.
+  Enroller(Context& context, Strangers& strangers);
 
   // Bounds, inventory, keys, certificate, credential: in that order, cheapest first. Stores
   // nothing. Error::name is the code of what was refused; "too-many-enrolments" when known nodes,
-  // this one or all together, or the refusals of strangers are beyond their limit: neither uses up
-  // what belongs to the other.
+  // this one or all together, or the refusals of strangers, of `source` or all together, are beyond
+  // their limit: neither uses up what belongs to the other.
   Result<lodekey::node::v1::StartEnrolmentResponse> Start(
-      const lodekey::node::v1::StartEnrolmentRequest& request) const;
+      const lodekey::node::v1::StartEnrolmentRequest& request, const std::string& source) const;
 
   // Answers with a verdict once the host has proved to hold the TPM, and with an Error before.
-  void Finish(const lodekey::node::v1::FinishEnrolmentRequest& request,
+  void Finish(const lodekey::node::v1::FinishEnrolmentRequest& request, const std::string& source,
               Reply<lodekey::node::v1::FinishEnrolmentResponse> reply) const;
 
  private:
-  // The node that an endorsement key belongs to, charged to the limit of nodes.
-  Result<NodeRecord> Admit(const std::string& ek_hash) const;
-  // `reason`, charged to the limit of strangers.
-  std::unexpected<Error> RefuseStranger(Error reason) const;
+  // Who asks, charged to the limits of nodes once it is known, and to those of strangers before.
+  template <class Recognised>
+  Result<Recognised> Charge(Result<Recognised> recognised, const std::string& source) const;
 
   Context& context_;
+  Strangers& strangers_;
   mutable RateLimit nodes_;
-  mutable RateLimit strangers_;  // one source: all of them
 };
 
 }  // namespace lodekey::issuer

@@ -30,7 +30,7 @@ Result<Grant> Grant::ForNode(const Decision& decision, const NodeCertificateRequ
                              const Authority& authority) {
   if (!decision.allowed())
     return Fail(Code::kDenied, "the node's evidence was not accepted", {.name = "not-accepted"});
-  const auto signer = authority.signer();
+  const auto signer = authority.signer(request.now);
   const AuthorityOptions& options = authority.options();
   // notAfter(node) ≤ time of evidence + L, and no certificate outlives its issuer.
   const Time not_after =

@@ -7,9 +7,8 @@
 #include "issuer/enroller.h"
 #include "issuer/field_count.h"
 #include "issuer/grpc_error.h"
-#include "issuer/rate_limit.h"
+#include "issuer/strangers.h"
 #include "lodekey/node/v1/node_service.grpc.pb.h"
-#include "platform/clock.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -65,15 +64,11 @@ Result<std::string_view> PeerPem(const grpc::CallbackServerContext& context) {
 }
 
 // A flood is not logged: it must not fill the log.
-grpc::Status RefuseTooMany(grpc::CallbackServerContext& context, const std::string& name) {
-  context.AddTrailingMetadata("lodekey-error", name);
-  return {grpc::StatusCode::RESOURCE_EXHAUSTED, name + ": try again later"};
-}
-
 grpc::Status Refuse(grpc::CallbackServerContext& context, const Error& error, Audience audience,
                     std::string_view call) {
-  if (error.name.starts_with("too-many-")) return RefuseTooMany(context, error.name);
-  return ToGrpcStatus(context, error, audience, call);
+  if (!error.name.starts_with("too-many-")) return ToGrpcStatus(context, error, audience, call);
+  context.AddTrailingMetadata("lodekey-error", error.name);
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED, error.name + ": try again later"};
 }
 
 // Where the answer to one call goes.
@@ -107,9 +102,9 @@ using RawService = node::NodeService::WithRawCallbackMethod_StartEnrolment<
 class Service final : public RawService {
  public:
   Service(Context& context, Connections& connections)
-      : enroller_(context),
+      : strangers_(context.config),
+        enroller_(context, strangers_),
         attestation_(context),
-        enrol_sources_(RateLimit::kNoTotal, context.config.enrolments_per_source),
         connections_(connections) {}
 
  private:
@@ -117,14 +112,13 @@ class Service final : public RawService {
                                            const grpc::ByteBuffer* request,
                                            grpc::ByteBuffer* response) override {
     return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
-      if (!Allowed(*context, enrol_sources_))
-        return reactor->Finish(RefuseTooMany(*context, "too-many-enrolments"));
       const auto answer = Answer<node::StartEnrolmentResponse>(
           context, reactor, response, Audience::kStranger, "StartEnrolment");
+      const std::string source = SourceOf(context->peer());
       node::StartEnrolmentRequest message;
-      if (const auto parsed = Parse(*request, kMaxKeys, message); !parsed)
-        return answer(std::unexpected(parsed.error()));
-      answer(enroller_.Start(message));
+      if (const auto read = ReadEnrolment(source, *request, kMaxKeys, message); !read)
+        return answer(std::unexpected(read.error()));
+      answer(enroller_.Start(message, source));
     });
   }
 
@@ -132,14 +126,13 @@ class Service final : public RawService {
                                             const grpc::ByteBuffer* request,
                                             grpc::ByteBuffer* response) override {
     return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
-      if (!Allowed(*context, enrol_sources_))
-        return reactor->Finish(RefuseTooMany(*context, "too-many-enrolments"));
       const auto answer = Answer<node::FinishEnrolmentResponse>(
           context, reactor, response, Audience::kStranger, "FinishEnrolment");
+      const std::string source = SourceOf(context->peer());
       node::FinishEnrolmentRequest message;
-      if (const auto parsed = Parse(*request, kMaxEvidence, message); !parsed)
-        return answer(std::unexpected(parsed.error()));
-      enroller_.Finish(message, answer);
+      if (const auto read = ReadEnrolment(source, *request, kMaxEvidence, message); !read)
+        return answer(std::unexpected(read.error()));
+      enroller_.Finish(message, source, answer);
     });
   }
 
@@ -147,49 +140,64 @@ class Service final : public RawService {
                                    const grpc::ByteBuffer* request,
                                    grpc::ByteBuffer* response) override {
     return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
-      if (!Allowed(*context, attest_sources_))
-        return reactor->Finish(RefuseTooMany(*context, "too-many-attestations"));
-      const auto peer = PeerOf(*context);
-      if (!peer)
-        return reactor->Finish(ToGrpcStatus(*context, peer.error(), Audience::kStranger, "Attest"));
-      const auto answer =
-          Answer<node::AttestResponse>(context, reactor, response, Audience::kNode, "Attest");
+      auto peer = Prove(*context);
+      // Text and advice are for nodes; before that the caller is a stranger.
+      const auto answer = Answer<node::AttestResponse>(
+          context, reactor, response, peer ? Audience::kNode : Audience::kStranger, "Attest");
+      if (!peer) return answer(std::unexpected(peer.error()));
+      if (const auto charged = attestation_.Charge(*peer); !charged)
+        return answer(std::unexpected(charged.error()));
       node::AttestRequest message;
       if (const auto parsed = Parse(*request, kMaxEvidence, message); !parsed)
         return answer(std::unexpected(parsed.error()));
-      attestation_.Attest(*peer, message, [=, this](Result<node::AttestResponse> result) {
-        answer(Guarded("the proven node", [&]() -> Result<node::AttestResponse> {
-          // Only a proven node is worth knowing.
-          if (result) NoteNode(*context, *peer);
-          return std::move(result);
-        }));
-      });
+      attestation_.Attest(*std::move(peer), message, answer);
     });
   }
 
-  // By source alone: whatever strangers from many addresses share, they could use up.
-  static bool Allowed(const grpc::CallbackServerContext& context, RateLimit& sources) {
-    return sources.Allow(SourceOf(context.peer()), platform::Uptime());
+  // What somebody asks for who has proved nothing yet.
+  Result<void> ReadEnrolment(const std::string& source, const grpc::ByteBuffer& request,
+                             size_t max_bytes, pb::Message& message) {
+    RETURN_IF_ERROR(strangers_.Admit(source, kTooManyEnrolments), "enrolment");
+    auto parsed = Parse(request, max_bytes, message);
+    if (!parsed) return strangers_.Refuse(source, std::move(parsed.error()), kTooManyEnrolments);
+    return parsed;
   }
 
-  Result<Peer> PeerOf(const grpc::CallbackServerContext& context) {
+  // The node at the other end; until it is proven, the caller is a stranger.
+  Result<PeerNode> Prove(const grpc::CallbackServerContext& context) {
+    const std::string source = SourceOf(context.peer());
+    auto peer = Identify(context, source);
+    if (!peer) {
+      return strangers_.Refuse(source, std::move(peer.error()).Wrapped("attest"),
+                               kTooManyAttestations);
+    }
+    connections_.Note(peer->record.id, context.peer());
+    return peer;
+  }
+
+  Result<PeerNode> Identify(const grpc::CallbackServerContext& context, const std::string& source) {
     ASSIGN_OR_RETURN(const std::string_view pem, PeerPem(context), "peer");
-    if (auto known = certificates_.Find(pem)) return Peer{.certificate = *std::move(known)};
-    ASSIGN_OR_RETURN(auto certificate, crypto::Certificate::FromPem(pem), "peer");
-    return Peer{.certificate = std::move(certificate)};
+    ASSIGN_OR_RETURN(const auto certificate, CertificateOf(pem, source), "peer");
+    auto peer = attestation_.Identify(certificate);
+    // Only a proven node is worth knowing.
+    if (peer)
+      certificates_.Keep(pem, certificate);
+    else
+      certificates_.Forget(pem);
+    return peer;
   }
 
-  void NoteNode(const grpc::CallbackServerContext& context, const Peer& peer) {
-    if (const auto pem = PeerPem(context)) certificates_.Keep(*pem, peer.certificate);
-    const auto uris = peer.certificate.UriSans();
-    if (uris.size() == 1)
-      connections_.Note(uris.front().substr(uris.front().rfind('/') + 1), context.peer());
+  // A known certificate costs little and is its node's alone: others at its address cannot keep it
+  // out. Any other is charged to its source before it is parsed.
+  Result<crypto::Certificate> CertificateOf(std::string_view pem, const std::string& source) {
+    if (auto known = certificates_.Find(pem)) return *std::move(known);
+    RETURN_IF_ERROR(strangers_.Admit(source, kTooManyAttestations), "peer");
+    return crypto::Certificate::FromPem(pem);
   }
 
+  Strangers strangers_;
   Enroller enroller_;
   Attestation attestation_;
-  RateLimit enrol_sources_;
-  RateLimit attest_sources_{RateLimit::kNoTotal, 1000};
   Connections& connections_;
   ParsedCache<crypto::Certificate> certificates_{kKnownPeers};
 };

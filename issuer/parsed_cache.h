@@ -40,6 +40,15 @@ class ParsedCache {
     by_bytes_.emplace(entries_.front().bytes, entries_.begin());
   }
 
+  void Forget(std::string_view bytes) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = by_bytes_.find(bytes);
+    if (found == by_bytes_.end()) return;
+    const auto entry = found->second;  // whose bytes are the key
+    by_bytes_.erase(found);
+    entries_.erase(entry);
+  }
+
   size_t size() const {
     const std::scoped_lock lock(mutex_);
     return entries_.size();

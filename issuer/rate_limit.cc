@@ -9,10 +9,12 @@ RateLimit::RateLimit(uint32_t total_per_second, uint32_t source_per_second)
       source_rate_(source_per_second),
       total_{.tokens = total_rate_, .filled = {}} {}
 
+// A time before the last one fills nothing, and is where counting goes on from: a clock that was
+// set back must not keep a bucket empty until it has caught up.
 bool RateLimit::Take(Bucket& bucket, double rate, Duration now) const {
   const double seconds = std::max(0.0, static_cast<double>((now - bucket.filled).count()) / 1000.0);
   bucket.tokens = std::min(rate, bucket.tokens + seconds * rate);
-  bucket.filled = std::max(bucket.filled, now);
+  bucket.filled = now;
   if (bucket.tokens < 1) return false;
   bucket.tokens -= 1;
   return true;
@@ -22,9 +24,12 @@ bool RateLimit::Take(Bucket& bucket, double rate, Duration now) const {
 // sources than the table holds must not have it walked each time.
 void RateLimit::ForgetQuietSources(Duration now) {
   constexpr Duration kQuiet = std::chrono::seconds(1);
-  if (now < next_forgetting_) return;
-  next_forgetting_ = now + kQuiet;
-  std::erase_if(sources_, [&](const auto& entry) { return now - entry.second.filled >= kQuiet; });
+  const auto is_long_from_now = [&](Duration then) {
+    return std::chrono::abs(now - then) >= kQuiet;
+  };
+  if (!is_long_from_now(forgotten_)) return;
+  forgotten_ = now;
+  std::erase_if(sources_, [&](const auto& entry) { return is_long_from_now(entry.second.filled); });
 }
 
 bool RateLimit::Allow(const std::string& source, Duration now) {

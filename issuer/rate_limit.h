@@ -39,7 +39,7 @@ class RateLimit {
   std::mutex mutex_;
   Bucket total_;
   std::unordered_map<std::string, Bucket> sources_;
-  Duration next_forgetting_ = Duration::min();
+  Duration forgotten_ = {};  // when quiet sources were last
 };
 
 }  // namespace lodekey::issuer

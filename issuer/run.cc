@@ -33,7 +33,6 @@ AuthorityOptions AuthorityOptionsOf(const IssuerConfig& config) {
 
 // Everything that lives as long as the issuer, in the order in which it is opened.
 struct Parts {
-  platform::UniqueFd lock;
   std::unique_ptr<Store> store;
   std::unique_ptr<Authority> authority;
   std::unique_ptr<ChallengeSealer> sealer;
@@ -43,13 +42,16 @@ struct Parts {
 std::string DatabasePath(const IssuerConfig& config) { return config.state_dir + "/issuer.db"; }
 std::string AuditPath(const IssuerConfig& config) { return config.state_dir + "/audit.jsonl"; }
 
-Result<platform::UniqueFd> Lock(const IssuerConfig& config) {
+// Whoever has it may open, make and remove what is in the state directory. It is lent, and outlives
+// what is done under it.
+using StateLock = platform::UniqueFd;
+
+Result<StateLock> Lock(const IssuerConfig& config) {
   return platform::LockFile(config.state_dir + "/lock");
 }
 
-Result<Parts> Open(const IssuerConfig& config, platform::UniqueFd lock) {
+Result<Parts> Open(const IssuerConfig& config, const StateLock&) {
   Parts parts;
-  parts.lock = std::move(lock);
   const AuthorityOptions options = AuthorityOptionsOf(config);
   ASSIGN_OR_RETURN(auto audit_key, Authority::OpenAuditKey(options), "audit key");
   ASSIGN_OR_RETURN(auto audit, AuditLog::Open(AuditPath(config), std::move(audit_key)),
@@ -68,14 +70,9 @@ Result<Parts> Open(const IssuerConfig& config, platform::UniqueFd lock) {
   return parts;
 }
 
-Result<Parts> Open(const IssuerConfig& config) {
-  ASSIGN_OR_RETURN(auto lock, Lock(config), "state directory");
-  return Open(config, std::move(lock));
-}
-
 // What init shows of the keys it made; makes database and audit log.
-Result<Initialised> Show(const IssuerConfig& config, platform::UniqueFd lock) {
-  ASSIGN_OR_RETURN(const Parts parts, Open(config, std::move(lock)), "open what was made");
+Result<Initialised> Show(const IssuerConfig& config, const StateLock& lock) {
+  ASSIGN_OR_RETURN(const Parts parts, Open(config, lock), "open what was made");
   ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
                    "audit key");
   return Initialised{.pin = parts.authority->Pin(), .audit_key = ToHex(audit_key.public_key())};
@@ -94,7 +91,7 @@ Result<void> CheckNew(const IssuerConfig& config) {
 
 // Nobody has seen the keys, and nothing stands on them: the next init makes others, and does not
 // find half an issuer.
-void TakeBack(const IssuerConfig& config) {
+void TakeBack(const IssuerConfig& config, const StateLock&) {
   Authority::Abandon(AuthorityOptionsOf(config));
   std::error_code kept;  // named by the init that meets it
   for (const char* suffix : {"", "-wal", "-shm"})
@@ -134,7 +131,8 @@ Result<void> Run(const IssuerConfig& config) {
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   RETURN_IF_ERROR(platform::RaiseFileLimit(), "limits");
   RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
-  ASSIGN_OR_RETURN(Parts parts, Open(config), "open the issuer");
+  ASSIGN_OR_RETURN(const StateLock lock, Lock(config), "state directory");
+  ASSIGN_OR_RETURN(Parts parts, Open(config, lock), "open the issuer");
   Context context{.config = config,
                   .store = *parts.store,
                   .authority = *parts.authority,
@@ -156,17 +154,18 @@ Result<void> Run(const IssuerConfig& config) {
 
 Result<Initialised> Init(const IssuerConfig& config) {
   RETURN_IF_ERROR(platform::MakeDirectory(config.state_dir, 0700), "state directory");
-  ASSIGN_OR_RETURN(auto lock, Lock(config), "state directory");
+  ASSIGN_OR_RETURN(const StateLock lock, Lock(config), "state directory");
   RETURN_IF_ERROR(CheckNew(config), "state directory");
   RETURN_IF_ERROR(Authority::Initialise(AuthorityOptionsOf(config), platform::Now()),
                   "authorities");
-  auto initialised = Show(config, std::move(lock));
-  if (!initialised) TakeBack(config);
+  auto initialised = Show(config, lock);
+  if (!initialised) TakeBack(config, lock);
   return initialised;
 }
 
 Result<void> Check(const IssuerConfig& config) {
-  ASSIGN_OR_RETURN(const Parts parts, Open(config), "check");
+  ASSIGN_OR_RETURN(const StateLock lock, Lock(config), "state directory");
+  ASSIGN_OR_RETURN(const Parts parts, Open(config, lock), "check");
   ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
                    "audit key");
   crypto::ChainHead head;

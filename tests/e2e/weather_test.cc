@@ -1,17 +1,51 @@
 // Bad input and bad weather, with the real programs.
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "platform/file.h"
+#include "platform/unique_fd.h"
 #include "tests/e2e/deployment_test.h"
 #include "tests/support/must.h"
 #include "tests/support/swtpm_process.h"
 
 namespace lodekey::test {
 namespace {
+
+// What happened to the files of some directories, in order: "removed NAME", or "closed NAME" for
+// one that was open for writing.
+class DirectoryEvents {
+ public:
+  explicit DirectoryEvents(const std::vector<std::string>& directories)
+      : fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    for (const std::string& directory : directories)
+      EXPECT_GE(inotify_add_watch(fd_.get(), directory.c_str(), IN_DELETE | IN_CLOSE_WRITE), 0);
+  }
+
+  std::vector<std::string> Read() const {
+    alignas(inotify_event) std::array<char, 4096> buffer;
+    std::vector<std::string> seen;
+    for (ssize_t size = 0; (size = read(fd_.get(), buffer.data(), buffer.size())) > 0;) {
+      for (ssize_t at = 0; at < size;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+        const char* what = (event->mask & IN_DELETE) != 0 ? "removed" : "closed";
+        seen.push_back(fmt::format("{} {}", what, event->len > 0 ? event->name : ""));
+        at += static_cast<ssize_t>(sizeof(*event) + event->len);
+      }
+    }
+    return seen;
+  }
+
+ private:
+  platform::UniqueFd fd_;
+};
 
 class Weather : public DeploymentTest {
  protected:
@@ -232,6 +266,23 @@ TEST_F(Weather, AnInitThatFailsLeavesNothingThatTheNextOneStumblesOver) {
   EXPECT_NE(again.err.find("[already-initialised]"), std::string::npos) << again.err;
   other.Start();
   EXPECT_EQ(other.Admin({"audit", "verify"}).exit_code, 0);
+}
+
+// Another init, or an issuer, must not meet what is being removed.
+TEST_F(Weather, AnInitThatFailsKeepsTheLockUntilEverythingIsTakenBack) {
+  const IssuerHost other(nullptr);
+  Must(WriteText(other.directory / "roots/broken.pem", "-----BEGIN CERTIFICATE-----\n"));
+  for (const std::string& made : {other.state_dir(), other.state_dir() + "/ca"})
+    Must(platform::MakeDirectory(made, 0700));
+  const DirectoryEvents events({other.state_dir(), other.state_dir() + "/ca"});
+  EXPECT_EQ(other.TryInit().exit_code, 1);
+  const std::vector<std::string> seen = events.Read();
+  const auto unlocked = std::ranges::find(seen, "closed lock");
+  ASSERT_NE(unlocked, seen.end());
+  for (const auto* file : {"root.key", "root.crt", "authority.key", "audit.key", "challenge.key",
+                           "issuer.db", "audit.jsonl"}) {
+    EXPECT_NE(std::find(seen.begin(), unlocked, fmt::format("removed {}", file)), unlocked) << file;
+  }
 }
 
 TEST_F(Weather, AnUnknownConfigurationKeyIsNamedAndNothingStarts) {

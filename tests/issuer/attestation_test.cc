@@ -8,6 +8,7 @@
 #include "crypto/certificate_builder.h"
 #include "tests/issuer/issuer_fixture.h"
 #include "tests/support/must.h"
+#include "tests/support/program.h"
 
 namespace lodekey::test {
 namespace {
@@ -330,6 +331,19 @@ TEST_F(AttestationTest, BelievesItsOwnRecordOfTheExpiry) {
 TEST_F(AttestationTest, RefusesARemovedNode) {
   Must(issuer.inventory->Remove(host.id(), "uid 0"));
   EXPECT_EQ(Answer(issuer.Attest(host.certificate(), node::AttestRequest())), "node-removed");
+}
+
+// --- Limits ---
+
+// A node's share is counted by a clock that only goes forward.
+TEST_F(AttestationTest, GoesOnAfterTheWallClockWasSetBack) {
+  const auto answer = [&] {
+    return Answer(issuer.Attest(host.certificate(), node::AttestRequest()));
+  };
+  EXPECT_EQ(answer(), "OUTCOME_UNSPECIFIED");
+  issuer.Pass(-hours(24));
+  for (int i = 0; i < 20; ++i) answer();
+  EXPECT_TRUE(Eventually([&] { return answer() != "too-many-attestations"; }));
 }
 
 // --- Logs ---

@@ -55,6 +55,11 @@ class AuthorityTest : public testing::Test {
     EXPECT_FALSE(record["time"].empty());
   }
 
+  static void ExpectValid(const Authority& authority, Time now) {
+    EXPECT_TRUE(crypto::BuildChain(authority.signer(now)->certificate, {}, {authority.root()},
+                                   {.at = now}));
+  }
+
   // The files of another issuer of the same trust domain.
   std::string OtherDirectory() const {
     static const ScratchDirectory other;
@@ -146,7 +151,7 @@ TEST_F(AuthorityTest, OpensTheSameKeysAgain) {
   const auto second = Open();
   EXPECT_EQ(first->Pin(), second->Pin());
   EXPECT_EQ(first->root().der(), second->root().der());
-  EXPECT_EQ(first->signer()->certificate.der(), second->signer()->certificate.der());
+  EXPECT_EQ(first->signer(At(0))->certificate.der(), second->signer(At(0))->certificate.der());
   EXPECT_EQ(Must(Authority::OpenAuditKey(options)).public_key(),
             Must(Authority::OpenAuditKey(options)).public_key());
   EXPECT_TRUE(Must(first->OpenChallengeKey()).Matches(Must(second->OpenChallengeKey()).Reveal()));
@@ -166,15 +171,15 @@ TEST(Authority, IsMadeForTheLongestTrustDomain) {
   const auto store = Must(OpenStore(StoreFiles(directory.path())));
   const auto authority = Must(Authority::Open(options, *store, At(0)));
   EXPECT_EQ(authority->root().UriSans(), std::vector<std::string>{"spiffe://" + trust_domain});
-  EXPECT_TRUE(
-      crypto::BuildChain(authority->signer()->certificate, {}, {authority->root()}, {.at = At(0)}));
+  EXPECT_TRUE(crypto::BuildChain(authority->signer(At(0))->certificate, {}, {authority->root()},
+                                 {.at = At(0)}));
 }
 
 // --- Root and intermediate ---
 
 TEST_F(AuthorityTest, SignsWithAnIntermediateOfTheRoot) {
   const auto authority = Open();
-  const crypto::Certificate& intermediate = authority->signer()->certificate;
+  const crypto::Certificate& intermediate = authority->signer(At(0))->certificate;
   EXPECT_TRUE(intermediate.is_ca());
   EXPECT_EQ(intermediate.not_after(), At(0) + kWeek);
   EXPECT_EQ(intermediate.UriSans(), std::vector<std::string>{"spiffe://example.org"});
@@ -184,46 +189,78 @@ TEST_F(AuthorityTest, SignsWithAnIntermediateOfTheRoot) {
 
 TEST_F(AuthorityTest, RenewsTheIntermediateAtHalfItsLife) {
   const auto authority = Open();
-  const auto first = authority->signer();
+  const auto first = authority->signer(At(0));
   Must(authority->Refresh(At(0) + kWeek / 2 - seconds(1)));
-  EXPECT_EQ(authority->signer(), first);
+  EXPECT_EQ(authority->signer(At(0)), first);
   Must(authority->Refresh(At(0) + kWeek / 2));
-  const auto second = authority->signer();
+  const auto second = authority->signer(At(0) + kWeek / 2);
   EXPECT_NE(second->certificate.serial(), first->certificate.serial());
   EXPECT_NE(second->certificate.key(), first->certificate.key());
   EXPECT_EQ(second->certificate.not_after(), At(0) + kWeek / 2 + kWeek);
   // And it is what a restart finds.
-  EXPECT_EQ(Open(At(0) + kWeek / 2)->signer()->certificate.der(), second->certificate.der());
+  EXPECT_EQ(Open(At(0) + kWeek / 2)->signer(At(0) + kWeek / 2)->certificate.der(),
+            second->certificate.der());
 }
 
 TEST_F(AuthorityTest, RenewsShortIntermediatesAtHalfTheirLifeToo) {
   options.intermediate_ttl = minutes(2);
   const auto authority = Open();
-  const auto first = authority->signer();
+  const auto first = authority->signer(At(0));
   Must(authority->Refresh(At(0) + seconds(59)));
-  EXPECT_EQ(authority->signer(), first);
+  EXPECT_EQ(authority->signer(At(0)), first);
   Must(authority->Refresh(At(0) + seconds(60)));
-  EXPECT_NE(authority->signer(), first);
+  EXPECT_NE(authority->signer(At(0) + seconds(60)), first);
 }
 
 TEST_F(AuthorityTest, LetsNoIntermediateOutliveTheRoot) {
   const Time late = At(0) + options.root_ttl - hours(1);
-  EXPECT_EQ(Open(late)->signer()->certificate.not_after(), At(0) + options.root_ttl);
+  EXPECT_EQ(Open(late)->signer(late)->certificate.not_after(), At(0) + options.root_ttl);
 }
 
 TEST_F(AuthorityTest, RenewsAtStartWhenItIsDue) {
-  const Bytes first = Open()->signer()->certificate.der();
-  EXPECT_EQ(Open(At(0) + kWeek / 2 - seconds(1))->signer()->certificate.der(), first);
-  EXPECT_NE(Open(At(0) + kWeek / 2)->signer()->certificate.der(), first);
+  const Bytes first = Open()->signer(At(0))->certificate.der();
+  EXPECT_EQ(Open(At(0) + kWeek / 2 - seconds(1))
+                ->signer(At(0) + kWeek / 2 - seconds(1))
+                ->certificate.der(),
+            first);
+  EXPECT_NE(Open(At(0) + kWeek / 2)->signer(At(0) + kWeek / 2)->certificate.der(), first);
+}
+
+// --- A clock that ran ahead ---
+
+constexpr Duration kAhead = hours(100 * 24);
+
+TEST_F(AuthorityTest, SignsWhatIsValidNowAfterAClockThatRanAhead) {
+  const auto authority = Open();
+  Must(authority->Refresh(At(0) + kAhead));
+  Must(authority->Refresh(At(0)));
+  ExpectValid(*authority, At(0));
+  const auto made = authority->signer(At(0));
+  Must(authority->Refresh(At(0) + seconds(60)));
+  EXPECT_EQ(authority->signer(At(0) + seconds(60)), made) << "and is not made again each minute";
+}
+
+TEST_F(AuthorityTest, IsHealedByARestartAfterAClockThatRanAhead) {
+  Open(At(0) + kAhead);
+  ExpectValid(*Open(), At(0));
+}
+
+TEST_F(AuthorityTest, PrefersTheEarlierIntermediateWhileTheLaterIsNotValidYet) {
+  const auto authority = Open();
+  const auto first = authority->signer(At(0));
+  Must(authority->Refresh(At(0) + kWeek - seconds(1)));
+  EXPECT_NE(authority->signer(At(0) + kWeek), first);
+  EXPECT_EQ(authority->signer(At(0)), first);
 }
 
 // What a crash between the two files leaves behind.
 TEST_F(AuthorityTest, MakesAnotherIntermediateWhenKeyAndCertificateDiffer) {
-  const Bytes first = Open()->signer()->certificate.der();
+  const Bytes first = Open()->signer(At(0))->certificate.der();
   TakeFromOther("intermediate.key");
   const auto authority = Open();
-  EXPECT_NE(authority->signer()->certificate.der(), first);
-  EXPECT_EQ(authority->signer()->certificate.key(), authority->signer()->key.public_key());
+  EXPECT_NE(authority->signer(At(0))->certificate.der(), first);
+  EXPECT_EQ(authority->signer(At(0))->certificate.key(),
+            authority->signer(At(0))->key.public_key());
 }
 
 TEST_F(AuthorityTest, DoesNotSignWithAnIntermediateOfAnotherRoot) {
@@ -231,7 +268,8 @@ TEST_F(AuthorityTest, DoesNotSignWithAnIntermediateOfAnotherRoot) {
   TakeFromOther("intermediate.key");
   TakeFromOther("intermediate.crt");
   const auto authority = Open();
-  EXPECT_TRUE(crypto::BuildChain(authority->signer()->certificate, {}, {authority->root()}, {}));
+  EXPECT_TRUE(
+      crypto::BuildChain(authority->signer(At(0))->certificate, {}, {authority->root()}, {}));
 }
 
 // --- The root's key kept elsewhere ---
@@ -239,16 +277,33 @@ TEST_F(AuthorityTest, DoesNotSignWithAnIntermediateOfAnotherRoot) {
 TEST_F(AuthorityTest, GoesOnSigningWithoutTheRootsKey) {
   const auto first = Open();
   fs::remove(Path("root.key"));
-  EXPECT_FALSE(first->HasRootKey());
+  EXPECT_FALSE(Must(first->HasRootKey()));
   EXPECT_TRUE(first->Refresh(At(0) + kWeek / 2 - seconds(1)));
   const auto refreshed = first->Refresh(At(0) + kWeek / 2);
   ASSERT_FALSE(refreshed);
   EXPECT_EQ(refreshed.error().code, Code::kNotFound);
   EXPECT_EQ(refreshed.error().Name(), "root-key-absent");
   // A restart in the second half of the intermediate's life finds it good.
-  EXPECT_EQ(Open(At(0) + kWeek - seconds(1))->signer()->certificate.der(),
-            first->signer()->certificate.der());
+  EXPECT_EQ(Open(At(0) + kWeek - seconds(1))->signer(At(0) + kWeek - seconds(1))->certificate.der(),
+            first->signer(At(0))->certificate.der());
   EXPECT_EQ(Refusal(At(0) + kWeek), "root-key-absent");
+}
+
+TEST_F(AuthorityTest, GoesOnSigningWhenTheRootsKeyCannotBeLookedAt) {
+  const auto authority = Open();
+  const auto first = authority->signer(At(0));
+  fs::remove(Path("root.key"));
+  fs::create_symlink("root.key", Path("root.key"));
+  EXPECT_TRUE(authority->Refresh(At(0) + kWeek / 2 - seconds(1)));
+  const auto refreshed = authority->Refresh(At(0) + kWeek / 2);
+  ASSERT_FALSE(refreshed);
+  EXPECT_NE(refreshed.error().Name(), "root-key-absent");
+  EXPECT_NE(refreshed.error().text.find(Path("root.key")), std::string::npos)
+      << refreshed.error().text;
+  EXPECT_EQ(authority->signer(At(0) + kWeek / 2), first);
+  const auto opened = Authority::Open(options, *store, At(0));
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().text.find(Path("root.key")), std::string::npos) << opened.error().text;
 }
 
 TEST_F(AuthorityTest, TakesAnIntermediateThatTheRootSignedElsewhere) {
@@ -259,11 +314,11 @@ TEST_F(AuthorityTest, TakesAnIntermediateThatTheRootSignedElsewhere) {
   AuthorityOptions there = options;
   there.directory = elsewhere.path() + "/ca";
   const Bytes renewed =
-      Must(Authority::Open(there, *store, At(0) + kWeek))->signer()->certificate.der();
+      Must(Authority::Open(there, *store, At(0) + kWeek))->signer(At(0) + kWeek)->certificate.der();
   for (const auto* name : {"intermediate.key", "intermediate.crt"}) {
     fs::copy_file(there.directory + "/" + name, Path(name), fs::copy_options::overwrite_existing);
   }
-  EXPECT_EQ(Open(At(0) + kWeek)->signer()->certificate.der(), renewed);
+  EXPECT_EQ(Open(At(0) + kWeek)->signer(At(0) + kWeek)->certificate.der(), renewed);
 }
 
 // --- Server identity ---
@@ -289,8 +344,8 @@ TEST_F(AuthorityTest, ChainsTheServerToThePinnedAuthorityAndToNothingElse) {
   const auto identity = Must(authority->MakeServerIdentity(At(0), hours(24)));
   const auto server = Must(crypto::Certificate::FromPem(identity.chain_pem));
   EXPECT_TRUE(crypto::BuildChain(server, {}, {authority->issuer_authority()}, {.at = At(0)}));
-  EXPECT_FALSE(crypto::BuildChain(server, {authority->signer()->certificate}, {authority->root()},
-                                  {.at = At(0)}));
+  EXPECT_FALSE(crypto::BuildChain(server, {authority->signer(At(0))->certificate},
+                                  {authority->root()}, {.at = At(0)}));
   EXPECT_EQ(authority->Pin(), "sha256:" + ToHex(authority->issuer_authority().key().spki_sha256()));
   EXPECT_NE(authority->issuer_authority().key(), authority->root().key());
 }
@@ -317,7 +372,8 @@ TEST_F(AuthorityTest, RecordsItsIntermediatesAndServerCertificates) {
   const auto records = Records();
   ASSERT_EQ(records.size(), 3U);
   EXPECT_EQ(records[0]["event"], "intermediate.issued");
-  ExpectRecords(records[1], "intermediate.issued", authority->signer()->certificate);
+  ExpectRecords(records[1], "intermediate.issued",
+                authority->signer(At(0) + kWeek / 2)->certificate);
   ExpectRecords(records[2], "server-certificate.issued", server);
 }
 
@@ -330,7 +386,7 @@ TEST_F(AuthorityTest, RecordsNothingWhenItMakesNothing) {
 
 TEST_F(AuthorityTest, SignsNothingThatCannotBeRecorded) {
   const auto authority = Open();
-  const Bytes before = authority->signer()->certificate.der();
+  const Bytes before = authority->signer(At(0))->certificate.der();
   const std::string file = ReadText(Path("intermediate.crt"));
   fs::remove(files.log);  // the store notices, and writes no more
   for (const auto& refused :
@@ -339,7 +395,7 @@ TEST_F(AuthorityTest, SignsNothingThatCannotBeRecorded) {
     EXPECT_EQ(refused.error().Name(), "audit-unavailable");
   }
   EXPECT_EQ(authority->MakeServerIdentity(At(0), hours(24)).error().Name(), "audit-unavailable");
-  EXPECT_EQ(authority->signer()->certificate.der(), before);
+  EXPECT_EQ(authority->signer(At(0) + kWeek / 2 + hours(1))->certificate.der(), before);
   EXPECT_EQ(ReadText(Path("intermediate.crt")), file);
 }
 
@@ -365,7 +421,7 @@ TEST_P(AuthorityCrashTest, LeavesNoIntermediateThatIsNotRecorded) {
 
   store = Must(OpenStore(files));
   const auto authority = Open();
-  ExpectRecords(Records().back(), "intermediate.issued", authority->signer()->certificate);
+  ExpectRecords(Records().back(), "intermediate.issued", authority->signer(At(0))->certificate);
 }
 
 INSTANTIATE_TEST_SUITE_P(Steps, AuthorityCrashTest,
@@ -383,17 +439,27 @@ TEST(NodeCertificate, IsSignedByTheIntermediateThatWasRecordedThoughItWasRenewed
   Host host;
   Must(issuer.inventory->Allow(host.id(), {}, "uid 0"));
   const auto request = Must(host.Finish(Must(issuer.Start(host.Start()))));
-  const Bytes before = issuer.authority->signer()->certificate.der();
+  const Bytes before = issuer.authority->signer(issuer.now)->certificate.der();
   issuer.store->Hold();
   auto answer = issuer.FinishLater(request);
   Must(issuer.authority->Refresh(issuer.now + kWeek / 2));
-  ASSERT_NE(issuer.authority->signer()->certificate.der(), before);
+  ASSERT_NE(issuer.authority->signer(issuer.now + kWeek / 2)->certificate.der(), before);
   issuer.store->Release();
   const auto response = Must(answer.get());
   host.Take(response);
   ASSERT_EQ(host.certificates.size(), 2U);
   EXPECT_EQ(host.certificates[1].der(), before);
   EXPECT_TRUE(crypto::BuildChain(host.certificate(), {host.certificates[1]},
+                                 {issuer.authority->root()}, {.at = issuer.now}));
+}
+
+TEST(NodeCertificate, ChainsNowThoughTheClockRanAheadBefore) {
+  IssuerRig issuer;
+  Must(issuer.authority->Refresh(issuer.now + hours(100 * 24)));
+  Must(issuer.authority->Refresh(issuer.now));
+  Host host;
+  issuer.Admit(host);
+  EXPECT_TRUE(crypto::BuildChain(host.certificate(), {host.certificates.at(1)},
                                  {issuer.authority->root()}, {.at = issuer.now}));
 }
 

@@ -276,8 +276,10 @@ TEST_F(EnrollerTest, FinishesOnAnyReplica) {
                           .roots = {},
                           .now = [this] { return issuer.now; }};
   std::promise<std::string> answer;
-  issuer::Enroller(replica).Finish(
-      request, [&](const auto& response) { answer.set_value(Answer(response)); });
+  issuer::Strangers strangers(issuer.config);
+  issuer::Enroller(replica, strangers).Finish(request, kSource, [&](const auto& response) {
+    answer.set_value(Answer(response));
+  });
   EXPECT_EQ(answer.get_future().get(), "ACCEPTED");
 }
 

@@ -189,7 +189,7 @@ TEST_F(GrantTest, IsNotMadeOnEvidenceAsOldAsALife) {
 }
 
 TEST_F(GrantTest, EndsNoLaterThanItsIntermediate) {
-  const Time end = issuer.authority->signer()->certificate.not_after();
+  const Time end = issuer.authority->signer(issuer.now)->certificate.not_after();
   EXPECT_EQ(Must(ForNode(end - minutes(1), end - minutes(1))).record().not_after, end);
 }
 

@@ -84,13 +84,15 @@ IssuerRig::~IssuerRig() = default;
 
 Result<node::StartEnrolmentResponse> IssuerRig::Start(
     const node::StartEnrolmentRequest& request) const {
-  return issuer::Enroller(*context).Start(request);
+  issuer::Strangers strangers(config);
+  return issuer::Enroller(*context, strangers).Start(request, kSource);
 }
 
 std::future<Result<node::FinishEnrolmentResponse>> IssuerRig::FinishLater(
     const node::FinishEnrolmentRequest& request) const {
   auto [answer, reply] = Awaited<node::FinishEnrolmentResponse>();
-  issuer::Enroller(*context).Finish(request, std::move(reply));
+  issuer::Strangers strangers(config);
+  issuer::Enroller(*context, strangers).Finish(request, kSource, std::move(reply));
   return std::move(answer);
 }
 
@@ -102,7 +104,14 @@ Result<node::FinishEnrolmentResponse> IssuerRig::Finish(
 std::future<Result<node::AttestResponse>> IssuerRig::AttestLater(
     const crypto::Certificate& peer, const node::AttestRequest& request) const {
   auto [answer, reply] = Awaited<node::AttestResponse>();
-  attestation->Attest({.certificate = peer}, request, std::move(reply));
+  auto proven = attestation->Identify(peer);
+  const auto charged = proven ? attestation->Charge(*proven) : Result<void>();
+  if (!proven)
+    reply(std::unexpected(std::move(proven.error())));
+  else if (!charged)
+    reply(std::unexpected(charged.error()));
+  else
+    attestation->Attest(*std::move(proven), request, std::move(reply));
   return std::move(answer);
 }
 

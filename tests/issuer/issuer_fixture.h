@@ -26,6 +26,8 @@ namespace lodekey::test {
 issuer::IssuerConfig DefaultIssuerConfig();
 using AdjustConfig = std::function<void(issuer::IssuerConfig&)>;
 
+inline constexpr const char* kSource = "ipv4:192.0.2.1";  // of calls, where it does not matter
+
 class IssuerRig {
  public:
   explicit IssuerRig(const AdjustConfig& adjust = {});

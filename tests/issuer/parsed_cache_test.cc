@@ -51,6 +51,17 @@ TEST(ParsedCacheTest, WhatIsKeptTwiceIsThereOnce) {
   EXPECT_EQ(cache.size(), 1u);
 }
 
+TEST(ParsedCacheTest, ForgetsWhatItIsToldToAndNothingElse) {
+  Cache cache(8);
+  cache.Keep("one", "first");
+  cache.Keep("two", "second");
+  cache.Forget("one");
+  cache.Forget("none");
+  EXPECT_FALSE(cache.Find("one"));
+  EXPECT_EQ(cache.Find("two"), "second");
+  EXPECT_EQ(cache.size(), 1u);
+}
+
 TEST(ParsedCacheTest, NeverHoldsMoreThanItsCapacityHoweverManyUseItAtOnce) {
   constexpr size_t kCapacity = 16;
   Cache cache(kCapacity);

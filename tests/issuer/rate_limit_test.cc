@@ -60,12 +60,21 @@ TEST(RateLimit, BoundsSourcesAloneWithoutATotal) {
   EXPECT_EQ(CountAllowed(limit, "0", 10, kNow), 4U);
 }
 
-TEST(RateLimit, GivesNothingForAClockThatGoesBack) {
+TEST(RateLimit, GivesNothingForAClockThatGoesBackAndGoesOnFromThere) {
   RateLimit limit(100, 5);
   EXPECT_EQ(CountAllowed(limit, "192.0.2.1", 50, kNow), 5U);
-  EXPECT_EQ(CountAllowed(limit, "192.0.2.1", 50, kNow - seconds(30)), 0U);
-  // And what went back does not count twice when it comes again.
-  EXPECT_EQ(CountAllowed(limit, "192.0.2.1", 50, kNow), 0U);
+  const Duration back = kNow - seconds(30);
+  EXPECT_EQ(CountAllowed(limit, "192.0.2.1", 50, back), 0U);
+  EXPECT_EQ(CountAllowed(limit, "192.0.2.1", 50, back + milliseconds(400)), 2U);
+}
+
+TEST(RateLimit, ForgetsQuietSourcesAfterAClockThatWentBack) {
+  RateLimit limit(100'000, 2);
+  for (size_t i = 0; i < RateLimit::kMaxSources; ++i)
+    ASSERT_TRUE(limit.Allow(std::to_string(i), kNow));
+  // A full table, which is looked through and keeps all.
+  EXPECT_EQ(CountAllowed(limit, "new", 10, kNow), 10U);
+  EXPECT_EQ(CountAllowed(limit, "new", 10, kNow - seconds(30)), 2U);
 }
 
 TEST(RateLimit, SharesTheTotalWhenTheTableOfSourcesIsFull) {

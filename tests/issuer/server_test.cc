@@ -110,6 +110,14 @@ class ServerTest : public testing::Test {
         .out;
   }
 
+  // Why `client`, which shows no certificate, may not attest.
+  static std::string AttestRefusal(Stub& client) {
+    std::string name;
+    node::AttestResponse response;
+    Call(client, &Stub::Attest, node::AttestRequest(), response, &name);
+    return name;
+  }
+
   std::unique_ptr<IssuerRig> rig_;
   std::unique_ptr<issuer::Server> server_;
 };
@@ -253,6 +261,59 @@ TEST_F(ServerTest, StrangersCannotUseUpWhatBelongsToKnownHosts) {
   node::FinishEnrolmentResponse finished;
   ASSERT_TRUE(Call(*client, &Stub::FinishEnrolment, Must(known.Finish(started)), finished).ok());
   EXPECT_EQ(Answer(finished.verdict()), "ACCEPTED");
+}
+
+// A flood of refusals must not fill the log, whatever they are refused for.
+TEST_F(ServerTest, RefusalsOfStrangersAreLimitedBeforeTheyAreKnownToBeNone) {
+  Serve([](issuer::IssuerConfig& config) { config.enrolments_per_second = 1; });
+  const auto client = Client();
+  EXPECT_TRUE(Eventually([&] { return AttestRefusal(*client) == "too-many-attestations"; }))
+      << "a peer without a certificate";
+  for (const char* bytes : {"", "\x0b\x0c"}) {
+    EXPECT_TRUE(Eventually([&] { return AnswerToBytes(bytes) == "too-many-enrolments"; }));
+    EXPECT_TRUE(Eventually(
+        [&] { return AnswerToBytes(bytes, "FinishEnrolment") == "too-many-enrolments"; }));
+  }
+}
+
+TEST_F(ServerTest, WhoSharesTheAddressOfAHostCannotKeepItOut) {
+  Serve([](issuer::IssuerConfig& config) { config.enrolments_per_source = 1; });
+  const auto stranger = Client();
+  const auto flood = [&] {
+    EXPECT_TRUE(Eventually([&] { return AnswerToBytes("") == "too-many-enrolments"; }));
+    EXPECT_TRUE(Eventually([&] { return AttestRefusal(*stranger) == "too-many-attestations"; }));
+  };
+  flood();
+  Host host = Enrolled();
+  const auto client = Client(IdentityOf(host));
+  for (int i = 0; i < 3; ++i) {
+    flood();
+    EXPECT_EQ(AttestThrough(*client, host), "ACCEPTED");
+  }
+}
+
+TEST_F(ServerTest, APeerIsAStrangerUntilItIsProven) {
+  Serve();
+  Host host = Enrolled();
+  const auto key = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP256));
+  const auto own = Must(crypto::SignCertificate({.serial = crypto::RandomSerial(),
+                                                 .not_before = rig_->now,
+                                                 .not_after = rig_->now + std::chrono::hours(1),
+                                                 .uri_sans = host.certificate().UriSans(),
+                                                 .client_auth = true},
+                                                key.public_key(), nullptr, key));
+  node::AttestRequest unreadable;
+  for (int i = 0; i < 1000; ++i) unreadable.mutable_evidence()->mutable_pcrs()->add_values();
+  node::AttestResponse response;
+  std::string name;
+  const auto refused =
+      Call(*Client(IdentityOf(own, key)), &Stub::Attest, unreadable, response, &name);
+  EXPECT_EQ(name, "peer-certificate") << "before its message is read";
+  EXPECT_TRUE(refused.error_message().starts_with("peer-certificate (request "))
+      << refused.error_message();
+  const auto told = Call(*Client(IdentityOf(host)), &Stub::Attest, unreadable, response, &name);
+  EXPECT_EQ(name, "request-too-many-fields");
+  EXPECT_NE(told.error_message().find("fields"), std::string::npos) << "the twin: a proven node";
 }
 
 TEST_F(ServerTest, AMessageOfManyEmptyFieldsIsRefusedBeforeItIsParsed) {

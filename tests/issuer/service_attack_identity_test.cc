@@ -107,7 +107,7 @@ std::string LivesFromItsEvidence(ServiceStage& stage) {
 }
 
 std::string EndsWithItsIssuer(ServiceStage& stage) {
-  const Time end = stage.issuer.authority->signer()->certificate.not_after();
+  const Time end = stage.issuer.authority->signer(stage.issuer.now)->certificate.not_after();
   stage.issuer.Pass(minutes(20));
   const std::string answer = Enrols(stage);
   EXPECT_EQ(stage.host.certificate().not_after(), end);
