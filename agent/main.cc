@@ -13,6 +13,7 @@
 #include "platform/overrides.h"
 #include "platform/process.h"
 #include "platform/program.h"
+#include "platform/unix_listener.h"
 
 namespace {
 
@@ -30,7 +31,8 @@ int Main(int argc, char** argv) {
   std::vector<std::string> settings;
   app.add_option("-c,--config", config_path,
                  "configuration file (default /etc/lodekey/agent.toml)");
-  app.add_option("--set", settings, "a setting as key=value; overrides file and environment");
+  app.add_option("--set", settings, "a setting as key=value; overrides file and environment")
+      ->allow_extra_args(false);
   app.require_subcommand(0, 1);
   app.add_subcommand("run", "attest and serve identities (default)");
   const auto* check_config =
@@ -53,6 +55,10 @@ int Main(int argc, char** argv) {
   const auto config = lodekey::platform::LoadAgentConfig(config_path, *overrides);
   if (!config) return Report(config.error());
   if (check_config->parsed()) {
+    const std::string& group = config->group;
+    const auto found =
+        group.empty() ? lodekey::Result<gid_t>(0) : lodekey::platform::FindGroup(group);
+    if (!found) return Report(found.error());
     fmt::print("The configuration is good.\n");
     return 0;
   }

@@ -18,8 +18,8 @@ class Client final : public AdminClient {
                   .program = "lodekey-issuer",
                   .kind = "admin",
                   .advice =
-                      "Run the command on the issuer's host as root; if the issuer is down: "
-                      "systemctl start lodekey-issuer"},
+                      "Run the command on the issuer's host as root; if the issuer is down, start "
+                      "lodekey-issuer"},
         stub_(OpenChannel(endpoint_)) {}
 
   Result<api::ListNodesResponse> ListNodes(const api::ListNodesRequest& request) override {

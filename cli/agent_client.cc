@@ -19,7 +19,7 @@ class Client final : public AgentClient {
       : endpoint_{.socket = socket,
                   .program = "lodekeyd",
                   .kind = "agent",
-                  .advice = "Start the agent: systemctl start lodekeyd"},
+                  .advice = "Start lodekeyd"},
         stub_(OpenChannel(endpoint_)) {}
 
   Result<api::Status> ShowStatus() override {

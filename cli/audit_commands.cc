@@ -59,7 +59,7 @@ Result<void> AskIssuer(Session& session, const AuditArguments& arguments, AuditT
 }
 
 Result<void> AskAgent(Session& session, AuditTask& task) {
-  const auto status = session.agent().ShowStatus();
+  const auto status = session.AskAgent(&AgentClient::ShowStatus);
   if (!status) return std::unexpected(status.error());
   if (status->audit_seq() == 0) {
     return Fail(Code::kNotFound, "the agent has not been shown a head of the audit log yet",
@@ -104,21 +104,33 @@ Result<crypto::ChainHead> VerifyPatiently(Session& session, const AuditTask& tas
   }
 }
 
+Json HeadJson(const crypto::ChainHead& head) {
+  if (head.seq == 0) return {};
+  return {{"seq", head.seq}, {"hash", ToHex(head.hash)}};
+}
+
 Result<ExitCode> Verify(Session& session, const AuditArguments& arguments) {
   const auto task = Prepare(session, arguments);
   if (!task) return std::unexpected(task.error());
   const auto head = VerifyPatiently(session, *task);
   if (!head) return std::unexpected(head.error());
   const bool compared = !task->known.empty();
+  if (head->seq == 0 && !compared) {
+    return Fail(
+        Code::kNotFound, fmt::format("'{}' has no records", task->path),
+        {.name = "audit-empty",
+         .advice = "An issuer that has served has written some: look for the right file, or "
+                   "compare with a copy of the log."});
+  }
   if (session.json()) {
     session.PrintJson({{"path", task->path},
                        {"records", head->seq},
-                       {"head", FormatHead(*head)},
+                       {"head", HeadJson(*head)},
                        {"compared", compared}});
     return ExitCode::kDone;
   }
-  session.Print(
-      fmt::format("The audit log is sound: {} records.\nHead: {}\n", head->seq, FormatHead(*head)));
+  session.Print(fmt::format("The audit log is sound: {} {}.\nHead: {}\n", head->seq,
+                            head->seq == 1 ? "record" : "records", FormatHead(*head)));
   if (!compared) {
     session.Print(
         "It was compared with no head that the issuer showed before: records cut off its end "

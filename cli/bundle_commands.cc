@@ -28,7 +28,7 @@ Result<TrustBundle> LoadBundle(Session& session, bool admin) {
     if (!response) return std::unexpected(response.error());
     return ReadBundle(*response);
   }
-  const auto response = session.agent().ShowBundle();
+  const auto response = session.AskAgent(&AgentClient::ShowBundle);
   if (!response) return std::unexpected(response.error());
   return ReadBundle(*response);
 }
@@ -81,9 +81,13 @@ void AddBundleCommands(CLI::App& app, Session& session) {
   CLI::App& group = *app.add_subcommand("bundle", "the roots that verify identities: show, export");
   group.require_subcommand(1);
   const auto arguments = std::make_shared<BundleArguments>();
-  group.add_flag("--admin", arguments->admin, "ask the issuer instead of the agent");
+  const auto add_admin = [arguments](CLI::App& verb) {
+    verb.add_flag("--admin", arguments->admin, "ask the issuer instead of the agent");
+  };
 
-  group.add_subcommand("show", "show the roots")->callback([&session, arguments] {
+  CLI::App& show = *group.add_subcommand("show", "show the roots");
+  add_admin(show);
+  show.callback([&session, arguments] {
     session.verb = [&session, arguments] { return Show(session, *arguments); };
   });
 
@@ -93,6 +97,7 @@ void AddBundleCommands(CLI::App& app, Session& session) {
       ->check(CLI::IsMember({"pem", "spiffe"}));
   out.add_option("--out", arguments->out, "replace this file instead of printing")
       ->type_name("FILE");
+  add_admin(out);
   AddChangeFlag(out, session);
   out.callback([&session, arguments] {
     session.verb = [&session, arguments] { return Export(session, *arguments); };

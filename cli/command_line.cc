@@ -83,6 +83,17 @@ std::string DescribeMissingVerb(const CLI::App& app) {
                      meant ? fmt::format(" (did you mean '{}'?)", *meant) : "");
 }
 
+// CLI11 says of an option without its value "--timeout: 1 required DURATION missing".
+std::string DescribeUsage(std::string text) {
+  static constexpr std::string_view kRequired = ": 1 required ";
+  static constexpr std::string_view kMissing = " missing";
+  const size_t at = text.find(kRequired);
+  if (at == std::string::npos || !text.ends_with(kMissing)) return text;
+  const size_t type = at + kRequired.size();
+  return fmt::format("{} needs a value, {}", text.substr(0, at),
+                     text.substr(type, text.size() - type - kMissing.size()));
+}
+
 int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
                 Surroundings& world) {
   // Help is asked for by an exception, too.
@@ -91,7 +102,7 @@ int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
   }
   const bool no_verb =
       problem.get_name() == "RequiredError" && LastChosen(app).get_require_subcommand_min() > 0;
-  std::string text = no_verb ? DescribeMissingVerb(app) : problem.what();
+  std::string text = no_verb ? DescribeMissingVerb(app) : DescribeUsage(problem.what());
   std::ranges::replace(text, '\n', ' ');
   while (text.ends_with('.') || text.ends_with(' ')) text.pop_back();
   const auto error = FailUsage(text, fmt::format("See: {} --help", ChosenVerb(app))).error();
@@ -130,11 +141,16 @@ int RunCommandLine(std::vector<std::string> arguments, Surroundings& surrounding
       "lodekey");
   app.fallthrough();  // inherited: global options may stand behind the verb
   app.require_subcommand(1);
+  app.set_version_flag("--version", "lodekey " LODEKEY_VERSION, "print the version");
+  AddGlobalOptions(app, session.options);
+  // Inherited by each verb when it is added.
+  app.footer(
+      "Options of every verb: -c/--config FILE, --set KEY=VALUE, -o/--output table|json, "
+      "--socket PATH, --admin-socket PATH; see: lodekey --help");
+  AddCommands(app, session);
   app.footer(
       "Exit codes: 0 done, 1 failure, 2 usage, 3 not enrolled, 4 denied, 5 issuer "
       "unreachable, 6 TPM unavailable, 7 expired, 10 changed (--detailed-exitcode).");
-  AddGlobalOptions(app, session.options);
-  AddCommands(app, session);
 
   const bool wants_json = WantsJson(arguments);
   std::ranges::reverse(arguments);  // as CLI11 takes them

@@ -1,6 +1,7 @@
 // config show: the agent's settings and where each comes from; version.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,56 +15,64 @@
 namespace lodekey::cli {
 namespace {
 
-constexpr std::string_view kMissing = "(missing)";
+using Setting = platform::Config::Row;
 
-bool IsRequired(const std::string& key) {
+// Whether a source cannot be parsed: then not even defaults are taken, since it may set them all.
+bool AnyUnknown(const std::vector<Setting>& settings) {
   return std::ranges::any_of(platform::AgentConfigSchema(), [&](const platform::Option& option) {
-    return option.key == key && !option.fallback;
+    const auto setting = std::ranges::find(settings, option.key, &Setting::key);
+    return option.fallback && setting != settings.end() && setting->origin.empty();
   });
 }
 
-// The settings, whole or as far as they are there.
-std::vector<platform::Config::Row> Settings(const platform::Config& config) {
-  std::vector<platform::Config::Row> rows = config.Dump();
-  for (auto& row : rows) {
-    if (row.origin == "default" && IsRequired(row.key)) row.value = kMissing;
-  }
-  return rows;
+// The cell of a value; why there is none is told by the problem behind the table.
+std::string ValueText(const Setting& setting, bool any_unknown) {
+  if (setting.value) return setting.value->empty() ? "\"\"" : *setting.value;
+  if (!setting.origin.empty()) return "(wrong)";
+  return any_unknown ? "(unknown)" : "(missing)";
 }
 
-void PrintTable(Session& session, const std::vector<platform::Config::Row>& settings, bool origin) {
+void PrintTable(Session& session, const std::vector<Setting>& settings, bool origin) {
+  const bool any_unknown = AnyUnknown(settings);
   std::vector<Row> rows;
-  for (const auto& setting : settings) {
-    const std::string value = setting.value.empty() ? "\"\"" : setting.value;
+  for (const Setting& setting : settings) {
+    const std::string value = ValueText(setting, any_unknown);
     rows.push_back(origin ? Row{setting.key, value, setting.origin} : Row{setting.key, value});
   }
   session.Print(FormatTable(origin ? Row{"KEY", "VALUE", "ORIGIN"} : Row{"KEY", "VALUE"}, rows));
 }
 
-void PrintSettings(Session& session, const std::vector<platform::Config::Row>& settings,
-                   const Result<platform::AgentConfig>& whole, bool origin) {
+Json ValueJson(const platform::Config& config, const Setting& setting) {
+  if (!setting.value) return {};
+  return setting.is_list ? Json(config.List(setting.key)) : Json(*setting.value);
+}
+
+void PrintSettings(Session& session, const platform::Config& config,
+                   const std::optional<Error>& problem, bool origin) {
+  const std::vector<Setting> settings = config.Dump();
   if (!session.json()) {
-    PrintTable(session, settings, origin);
+    // None is known of a file that cannot be read.
+    if (!settings.empty()) PrintTable(session, settings, origin);
     return;
   }
-  Json json = {{"valid", whole.has_value()}, {"settings", Json::array()}};
-  for (const auto& setting : settings) {
+  Json json = {{"valid", !problem}, {"settings", Json::array()}};
+  for (const Setting& setting : settings) {
     Json& row = json["settings"].emplace_back();
     row = {{"key", setting.key},
-           {"value", setting.value == kMissing ? Json() : Json(setting.value)},
-           {"origin", setting.origin},
+           {"value", ValueJson(config, setting)},
+           {"origin", JsonText(setting.origin)},
            {"doc", setting.doc}};
   }
-  if (!whole) json["problem"] = JsonError(whole.error());
+  if (problem) json["problem"] = JsonError(*problem);
   session.PrintJson(json);
 }
 
 Result<ExitCode> Show(Session& session, bool origin) {
   const auto whole = session.LoadConfig();
-  // What is there is shown also when something else is missing.
-  const auto partial = whole ? Result<platform::Config>(whole->raw) : session.LoadPartialConfig();
-  if (partial) PrintSettings(session, Settings(*partial), whole, origin);
-  if (!whole) return std::unexpected(whole.error());
+  std::optional<Error> problem;
+  if (!whole) problem = whole.error();
+  PrintSettings(session, session.ReadConfig().config, problem, origin);
+  if (problem) return std::unexpected(*problem);
   return ExitCode::kDone;
 }
 

@@ -1,4 +1,6 @@
 // doctor: what keeps this host from having an identity, from the configuration to the issuer.
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -30,36 +32,49 @@ Bytes RecordedValue(const std::string& runtime_dir, uint32_t pcr) {
 }
 
 LedgerExpectation ExpectLedger(const platform::Config& config, bool enrolled) {
-  LedgerExpectation expectation{.enrolled = enrolled};
+  LedgerExpectation expectation{.known = config.Has("tpm.ledger_pcr"), .enrolled = enrolled};
+  if (!expectation.known) return expectation;
   const std::string& register_text = config.Text("tpm.ledger_pcr");
   if (register_text == "none") return expectation;
   expectation.pcr = static_cast<uint32_t>(std::stoul(register_text));  // the schema has checked it
-  expectation.recorded = RecordedValue(config.Text("agent.runtime_dir"), *expectation.pcr);
+  if (config.Has("agent.runtime_dir")) {
+    expectation.recorded = RecordedValue(config.Text("agent.runtime_dir"), *expectation.pcr);
+  }
   return expectation;
 }
 
-// What needs at least a configuration whose file can be read and parsed.
+void Add(std::vector<Check>& checks, std::vector<Check> more) {
+  std::ranges::move(more, std::back_inserter(checks));
+}
+
+// Each as far as its settings are known.
 std::vector<Check> CheckHost(const platform::Config& config, bool enrolled) {
-  std::vector<Check> checks =
-      CheckTpm(ObserveTpm(config.Text("tpm.tcti"), kTpmLimit), ExpectLedger(config, enrolled));
-  checks.push_back(CheckBootLog(config.Text("evidence.boot_log")));
-  checks.push_back(CheckImaLog(config.Text("evidence.ima_log")));
+  std::vector<Check> checks;
+  if (config.Has("tpm.tcti")) {
+    Add(checks,
+        CheckTpm(ObserveTpm(config.Text("tpm.tcti"), kTpmLimit), ExpectLedger(config, enrolled)));
+  }
+  if (config.Has("evidence.boot_log")) {
+    checks.push_back(CheckBootLog(config.Text("evidence.boot_log")));
+  }
+  if (config.Has("evidence.ima_log")) {
+    checks.push_back(CheckImaLog(config.Text("evidence.ima_log")));
+  }
   return checks;
 }
 
 Result<ExitCode> Doctor(Session& session) {
   const auto config = session.LoadConfig();
-  const auto partial = session.LoadPartialConfig();
-  const auto status = session.agent().ShowStatus();
+  const platform::Config known = session.ReadConfig().config;
+  session.FindAgentBy(known);
+  const auto status = session.AskAgent(&AgentClient::ShowStatus);
   const Time now = status ? AgentTime(*status, session.Now()) : session.Now();
   const bool enrolled = status && ServingOf(*status, now) == Serving::kServed;
   std::vector<Check> checks{CheckConfig(config)};
-  if (partial) {
-    for (Check& check : CheckHost(*partial, enrolled)) checks.push_back(std::move(check));
-  }
+  Add(checks, CheckHost(known, enrolled));
   checks.push_back(CheckClock(session.Now(), platform::BuildTime(), now));
   checks.push_back(CheckAgent(status, now));
-  checks.push_back(CheckIssuerPort(partial ? partial->Text("issuer") : "", kIssuerLimit));
+  checks.push_back(CheckIssuerPort(known.Has("issuer") ? known.Text("issuer") : "", kIssuerLimit));
   if (session.json()) {
     session.PrintJson({{"healthy", !AnyFailed(checks)}, {"checks", ChecksJson(checks)}});
   } else {

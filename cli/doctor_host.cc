@@ -8,6 +8,7 @@
 #include "platform/config_checks.h"
 #include "platform/host_port.h"
 #include "platform/measurement_log.h"
+#include "platform/unix_listener.h"
 
 namespace lodekey::cli {
 namespace {
@@ -35,13 +36,17 @@ Check CheckLog(const std::string& id, const std::string& name,
 }  // namespace
 
 Check CheckConfig(const Result<platform::AgentConfig>& config) {
+  const std::string why = "lodekeyd does not start with it.";
   if (config) {
+    if (const auto group = platform::FindGroup(config->group); !group) {
+      return FailedCheck("configuration", Error(group.error()).Wrapped("agent.group"), why);
+    }
     return {.id = "configuration",
             .what = fmt::format("valid: trust domain {}, issuer {}", config->trust_domain,
                                 platform::FormatHostPort(config->issuer))};
   }
   return FailedCheck(
-      "configuration", config.error(), "lodekeyd does not start with it.",
+      "configuration", config.error(), why,
       config.error().advice.empty() ? "Correct it; then: lodekey config show --origin" : "");
 }
 
@@ -99,9 +104,9 @@ Check CheckIssuerPort(const std::string& issuer, Duration limit) {
   if (issuer.empty()) {
     return {.id = "issuer-port",
             .level = Level::kWarn,
-            .what = "not looked at: no issuer is configured",
+            .what = "not looked at: the configuration names no issuer, or not well",
             .why = why,
-            .fix = "Set 'issuer' in the agent's configuration."};
+            .fix = "See the line 'configuration'."};
   }
   const auto address = platform::ParseHostPort(issuer, platform::kIssuerPort);
   if (!address)

@@ -11,7 +11,7 @@
 
 namespace lodekey::cli {
 
-// "configuration".
+// "configuration"; also whether its group exists.
 Check CheckConfig(const Result<platform::AgentConfig>& config);
 
 // "boot-log" and "ima-log", by reading them.
@@ -24,7 +24,7 @@ Check CheckClock(Time now, Time release, Time agent);
 // "agent". Pure.
 Check CheckAgent(const Result<agent::v1::Status>& status, Time now);
 
-// "issuer-port": connects to `issuer`, "host:port"; empty: none is configured.
+// "issuer-port": connects to `issuer`, "host:port"; empty: none is known.
 Check CheckIssuerPort(const std::string& issuer, Duration limit);
 
 }  // namespace lodekey::cli

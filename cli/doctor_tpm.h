@@ -28,6 +28,7 @@ TpmObservation ObserveTpm(const std::string& tcti, Duration limit);
 
 // What the register of the ledger should hold.
 struct LedgerExpectation {
+  bool known = true;                 // false: the setting is wrong, and the register is not judged
   std::optional<uint32_t> pcr = {};  // as configured; nullopt: none
   bool enrolled = false;  // the agent runs and is enrolled, so its issuer has judged the register
   Bytes recorded =

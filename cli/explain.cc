@@ -34,9 +34,17 @@ std::string Consequence(Verdict::Outcome outcome) {
   }
 }
 
-std::string Opening(const Verdict& verdict, const ExplainContext& context) {
+// "At … the issuer".
+std::string Subject(const Verdict& verdict, const ExplainContext& context) {
   const std::string when = FormatUnixMs(verdict.judged_unix_ms());
-  const std::string issuer = when.empty() ? "The issuer" : fmt::format("At {} the issuer", when);
+  if (!context.superseded)
+    return when.empty() ? "The issuer" : fmt::format("At {} the issuer", when);
+  return when.empty() ? "Before that the issuer"
+                      : fmt::format("Before that, at {} the issuer", when);
+}
+
+std::string Opening(const Verdict& verdict, const ExplainContext& context) {
+  const std::string issuer = Subject(verdict, context);
   if (verdict.outcome() == Verdict::ACCEPTED) {
     const std::string next = FormatUnixMs(context.next_attest_unix_ms);
     return fmt::format("{} accepted {}: every rule was satisfied.{}\n", issuer, context.who,

@@ -12,6 +12,7 @@ namespace lodekey::cli {
 struct ExplainContext {
   std::string who = "this host";  // "node 3f2a91c0"
   int64_t next_attest_unix_ms = 0;
+  bool superseded = false;  // something happened since, and has been told
 };
 
 // Lines of text, with one numbered paragraph for each failed rule.

@@ -14,38 +14,42 @@
 namespace lodekey::cli {
 namespace {
 
-Result<ExitCode> ExplainHost(Session& session) {
-  const auto status = session.agent().ShowStatus();
-  if (!status) return std::unexpected(status.error());
-  const auto& verdict = status->last_verdict();
-  const std::string text =
-      ExplainVerdict(verdict, {.next_attest_unix_ms = status->next_attest_unix_ms()});
+// What is so now, then its reason; what was judged before it comes last.
+std::string HostText(const agent::v1::Status& status, Time now) {
+  const auto& verdict = status.last_verdict();
   // A verdict is also the last problem; it is told once.
   const bool same =
-      !verdict.failed().empty() && verdict.failed(0).code() == status->problem().code();
+      !verdict.failed().empty() && verdict.failed(0).code() == status.problem().code();
+  const bool well = ServingOf(status, now) == Serving::kServed && !status.has_problem();
+  if (same || well) {
+    return ExplainVerdict(verdict, {.next_attest_unix_ms = status.next_attest_unix_ms()});
+  }
+  const std::string reason = status.has_problem() ? ProblemText(status) : StatusAdvice(status, now);
+  return StatusSentence(status, now) + reason + "\n" +
+         ExplainVerdict(verdict, {.superseded = true});
+}
+
+Result<ExitCode> ExplainHost(Session& session) {
+  const auto status = session.AskAgent(&AgentClient::ShowStatus);
+  if (!status) return std::unexpected(status.error());
+  const std::string text = HostText(*status, AgentTime(*status, session.Now()));
   if (session.json()) {
     session.PrintJson({{"subject", JsonText(status->spiffe_id())},
-                       {"verdict", VerdictJson(verdict)},
+                       {"verdict", VerdictJson(status->last_verdict())},
                        {"problem", ProblemJson(*status)},
                        {"next_attest", JsonTime(status->next_attest_unix_ms())},
                        {"text", text}});
-    return ExitCode::kDone;
+  } else {
+    session.Print(text);
   }
-  const Time now = AgentTime(*status, session.Now());
-  if (!same && (ServingOf(*status, now) != Serving::kServed || status->has_problem())) {
-    session.Print(StatusSentence(*status, now) + "\n");
-  }
-  session.Print(text);
-  if (!same && status->has_problem()) session.Print("\n" + ProblemText(*status));
   return ExitCode::kDone;
 }
 
 Result<ExitCode> ExplainNode(Session& session, const std::string& name) {
   const auto node = session.admin().ShowNode(name);
   if (!node) return std::unexpected(node.error());
-  const std::string text =
-      StandingSentence(*node) + "\n" +
-      ExplainVerdict(node->last_verdict(), {.who = "node " + ShortNodeId(node->id())});
+  const std::string text = StandingSentence(*node, session.Now()) + "\n" +
+                           ExplainVerdict(node->last_verdict(), NodeContext(*node));
   if (session.json()) {
     session.PrintJson({{"subject", node->spiffe_id()},
                        {"standing", node->standing()},
@@ -66,7 +70,8 @@ void AddExplainCommand(CLI::App& app, Session& session) {
   explain
       ->add_option("--node", *node,
                    "a node of the issuer: its id, a prefix of 8 digits or more, or its SPIFFE ID")
-      ->type_name("NODE");
+      ->type_name("NODE")
+      ->check(CheckNodeName);
   explain->callback([&session, node] {
     session.verb = [&session, node] {
       return node->empty() ? ExplainHost(session) : ExplainNode(session, *node);

@@ -37,7 +37,7 @@ Json ChangeJson(const api::EnrollResponse& response) {
 Result<ExitCode> Enroll(Session& session, const std::string& timeout) {
   const auto limit = ReadDuration(timeout, "--timeout");
   if (!limit) return std::unexpected(limit.error());
-  const auto response = session.agent().Enroll(*limit);
+  const auto response = session.AskAgent(&AgentClient::Enroll, *limit);
   if (!response) return std::unexpected(response.error());
   const api::Status& status = response->status();
   if (session.json()) {
@@ -51,7 +51,7 @@ Result<ExitCode> Enroll(Session& session, const std::string& timeout) {
 }
 
 Result<ExitCode> Unenroll(Session& session) {
-  const auto response = session.agent().Unenroll();
+  const auto response = session.AskAgent(&AgentClient::Unenroll);
   if (!response) return std::unexpected(response.error());
   if (session.json()) {
     session.PrintJson(ChangeJson(*response));
@@ -66,7 +66,7 @@ Result<ExitCode> Unenroll(Session& session) {
 // Shows the verdict behind a failed attestation, when it is one.
 void ExplainRefusal(Session& session, const Error& error) {
   if (error.code != Code::kDenied && error.code != Code::kConflict) return;
-  const auto status = session.agent().ShowStatus();
+  const auto status = session.AskAgent(&AgentClient::ShowStatus);
   if (!status) return;
   const Verdict& verdict = status->last_verdict();
   const bool its = !verdict.failed().empty() && verdict.failed(0).code() == error.Name();
@@ -79,7 +79,7 @@ void ExplainRefusal(Session& session, const Error& error) {
 }
 
 Result<ExitCode> Attest(Session& session) {
-  const auto response = session.agent().Attest();
+  const auto response = session.AskAgent(&AgentClient::Attest);
   if (!response) {
     ExplainRefusal(session, response.error());
     return std::unexpected(response.error());
@@ -102,10 +102,11 @@ Result<ExitCode> Attest(Session& session) {
 // may be starting.
 Result<api::Status> AwaitServed(Session& session, Duration limit) {
   for (Duration waited(0);; waited += kPoll) {
-    auto status = session.agent().ShowStatus();
+    auto status = session.AskAgent(&AgentClient::ShowStatus);
     const bool served =
         status && ServingOf(*status, AgentTime(*status, session.Now())) == Serving::kServed;
-    if (served || waited >= limit) return status;
+    const bool hopeless = !status && ExitCodeOf(status.error()) == ExitCode::kUsage;
+    if (served || hopeless || waited >= limit) return status;
     session.Pause(kPoll);
   }
 }

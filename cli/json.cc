@@ -10,6 +10,8 @@ Json JsonTime(int64_t unix_ms) {
 
 Json JsonTime(Time time) { return Json(FormatTime(time)); }
 
+Json JsonCount(uint64_t count) { return count == 0 ? Json() : Json(count); }
+
 Json JsonText(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Json JsonHex(const std::string& bytes) {

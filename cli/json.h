@@ -2,6 +2,7 @@
 // are RFC 3339, bytes are hex.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -16,6 +17,8 @@ using Json = nlohmann::ordered_json;  // members stay in the order of docs/cli.m
 // Times as messages carry them: milliseconds since 1970; 0 is null.
 Json JsonTime(int64_t unix_ms);
 Json JsonTime(Time time);
+// null for 0.
+Json JsonCount(uint64_t count);
 // null when empty.
 Json JsonText(const std::string& text);
 Json JsonHex(const std::string& bytes);

@@ -84,14 +84,14 @@ Result<ExitCode> Show(Session& session, const NodeArguments& arguments) {
   if (session.json()) {
     session.PrintJson({{"node", NodeJson(*node)}});
   } else {
-    session.Print(NodeText(*node));
+    session.Print(NodeText(*node, session.Now()));
   }
   return ExitCode::kDone;
 }
 
 // `done` says what was done, `already` that it was so before; both complete "Node … ".
 Result<ExitCode> ReportChange(Session& session, const Result<api::ChangeResponse>& response,
-                              std::string_view done, std::string_view already) {
+                              const std::string& done, const std::string& already) {
   if (!response) return std::unexpected(response.error());
   if (session.json()) {
     session.PrintJson({{"changed", response->changed()},
@@ -166,9 +166,13 @@ Result<ExitCode> ApprovePcrs(Session& session, const NodeArguments& arguments) {
   if (!request) return std::unexpected(request.error());
   request->set_replace(arguments.replace);
   if (!session.json()) session.Print(ToApproveText(*node, *request));
-  return ReportChange(session, session.admin().ApprovePcrs(*request),
-                      "set what its group accepts; on the host: lodekey attest",
-                      "changed nothing: these values were approved already.");
+  const std::string group = platform::EscapeControl(node->group());
+  return ReportChange(
+      session, session.admin().ApprovePcrs(*request),
+      fmt::format(
+          "set what the hosts of its group, '{}', have to show; on the host: lodekey attest",
+          group),
+      fmt::format("changed nothing: group '{}' accepted these values already.", group));
 }
 
 // What --ak says, a TPM name in hex; without it the key that waits for approval, or that was
@@ -224,7 +228,8 @@ void AddNodeArgument(CLI::App& command, NodeArguments& arguments) {
   command
       .add_option("NODE", arguments.node,
                   "the node's id, a prefix of it of 8 digits or more, or its SPIFFE ID")
-      ->required();
+      ->required()
+      ->check(CheckNodeName);
 }
 
 void AddLabels(CLI::App& command, NodeArguments& arguments, const std::string& what) {

@@ -1,13 +1,13 @@
 #include "cli/node_view.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include <fmt/format.h>
 #include <google/protobuf/map.h>
 
 #include "base/bytes.h"
-#include "cli/explain.h"
 #include "cli/text.h"
 #include "platform/escape.h"
 
@@ -16,9 +16,11 @@ namespace {
 
 using lodekey::admin::v1::Node;
 using lodekey::admin::v1::PcrValue;
+using lodekey::verdict::v1::Verdict;
 using PcrValues = google::protobuf::RepeatedPtrField<PcrValue>;
 
 constexpr size_t kShortId = 16;
+constexpr size_t kShortestPrefix = 8;
 
 std::string Hex(const std::string& bytes) { return ToHex(AsBytes(bytes)); }
 
@@ -55,9 +57,28 @@ std::string PcrTable(const Node& node) {
   return rows.empty() ? "" : "\n" + FormatTable({"PCR", "BANK", "VALUE", "REFERENCE"}, rows);
 }
 
+bool HasEnrolled(const Node& node) { return node.evidence_unix_ms() != 0; }
+
 // As text in JSON, too: it needs more bits than a number keeps everywhere (RFC 8259, section 6).
 std::string FirmwareText(const Node& node) {
-  return node.evidence_unix_ms() == 0 ? "" : fmt::format("{:#x}", node.firmware_version());
+  return HasEnrolled(node) ? fmt::format("{:#x}", node.firmware_version()) : "";
+}
+
+// Of a node whose evidence was accepted last; its certificate may have ended since, and the issuer
+// may have refused something that does not change the standing.
+std::string ActiveSentence(const Node& node, Time now) {
+  const std::string id = ShortNodeId(node.id());
+  const std::string until = FormatUnixMs(node.not_after_unix_ms());
+  if (Time(Duration(node.not_after_unix_ms())) <= now) {
+    return fmt::format("Node {} has no identity: {}.\n", id,
+                       until.empty() ? "it was given none yet" : "its last one ended at " + until);
+  }
+  const auto outcome = node.last_verdict().outcome();
+  if (!node.last_verdict().failed().empty() && outcome != Verdict::ACCEPTED) {
+    return fmt::format(
+        "Node {} has an identity until {}, but what it showed last was not accepted.\n", id, until);
+  }
+  return fmt::format("Node {} has an identity until {}.\n", id, until);
 }
 
 }  // namespace
@@ -66,11 +87,19 @@ std::string ShortNodeId(const std::string& id) {
   return platform::EscapeControl(id.substr(0, kShortId));
 }
 
-std::string StandingSentence(const Node& node) {
+std::string CheckNodeName(const std::string& text) {
+  const bool digits =
+      std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+  if (!digits || text.size() >= kShortestPrefix) return {};
+  return fmt::format("'{}' is too short: a prefix of a node's id has {} digits or more", text,
+                     kShortestPrefix);
+}
+
+std::string StandingSentence(const Node& node, Time now) {
   const std::string id = ShortNodeId(node.id());
   const std::string& standing = node.standing();
   if (standing == "allowed") return fmt::format("Node {} may enrol, and has not yet.\n", id);
-  if (standing == "active") return fmt::format("Node {} has an identity.\n", id);
+  if (standing == "active") return ActiveSentence(node, now);
   if (standing == "refused") {
     return fmt::format("Node {} was refused: it has no identity until it attests well again.\n",
                        id);
@@ -102,11 +131,17 @@ std::string NodeListText(const std::vector<Node>& nodes) {
   return FormatTable({"NODE", "STANDING", "ASSURANCE", "LAST SEEN", "EXPIRES", "LABELS"}, rows);
 }
 
-std::string NodeText(const Node& node) {
+ExplainContext NodeContext(const Node& node) {
+  const bool accepted = node.last_verdict().outcome() == Verdict::ACCEPTED;
+  return {.who = "node " + ShortNodeId(node.id()),
+          .superseded = accepted && node.standing() != "active"};
+}
+
+std::string NodeText(const Node& node, Time now) {
   std::string hashes;
   for (const std::string& hash : node.ek_hashes()) hashes += (hashes.empty() ? "" : ", ") + hash;
-  const bool enrolled = node.evidence_unix_ms() != 0;
-  std::string text = StandingSentence(node) + "\n";
+  const bool enrolled = HasEnrolled(node);
+  std::string text = StandingSentence(node, now) + "\n";
   text += FormatFields({
       {"id", node.id()},
       {"identity", node.spiffe_id()},
@@ -130,7 +165,7 @@ std::string NodeText(const Node& node) {
       {"IMA list", enrolled ? fmt::format("{} bytes", node.ima_bytes()) : ""},
   });
   text += PcrTable(node);
-  text += "\n" + ExplainVerdict(node.last_verdict(), {.who = "node " + ShortNodeId(node.id())});
+  text += "\n" + ExplainVerdict(node.last_verdict(), NodeContext(node));
   if (!node.pending_ak_name().empty()) {
     text += fmt::format(
         "\nAnother attestation key waits for approval.\n  If the host was reinstalled or lost its "
@@ -153,6 +188,7 @@ Json NodeJson(const Node& node) {
   for (const auto& [name, value] : LabelsOf(node)) labels[name] = value;
   Json hashes = Json::array();
   for (const std::string& hash : node.ek_hashes()) hashes.push_back(hash);
+  const bool enrolled = HasEnrolled(node);
   return {{"id", node.id()},
           {"spiffe_id", node.spiffe_id()},
           {"standing", node.standing()},
@@ -169,10 +205,10 @@ Json NodeJson(const Node& node) {
           {"pending_ak_name", JsonHex(node.pending_ak_name())},
           {"approved_ak_name", JsonHex(node.approved_ak_name())},
           {"firmware_version", JsonText(FirmwareText(node))},
-          {"reset_count", node.reset_count()},
-          {"restart_count", node.restart_count()},
+          {"reset_count", enrolled ? Json(node.reset_count()) : Json()},
+          {"restart_count", enrolled ? Json(node.restart_count()) : Json()},
           {"boot_log_digest", JsonHex(node.boot_log_digest())},
-          {"ima_bytes", node.ima_bytes()},
+          {"ima_bytes", enrolled ? Json(node.ima_bytes()) : Json()},
           {"pcrs", PcrValuesJson(node.pcrs())},
           {"references", PcrValuesJson(node.references())},
           {"last_verdict", VerdictJson(node.last_verdict())}};

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
+#include "cli/explain.h"
 #include "cli/json.h"
 #include "lodekey/admin/v1/admin_service.pb.h"
 
@@ -12,11 +14,16 @@ namespace lodekey::cli {
 // The first 16 digits: enough to name a node to the issuer.
 std::string ShortNodeId(const std::string& id);
 
+// Empty, or what keeps `text` from naming a node: for CLI11. The issuer takes no shorter prefix.
+std::string CheckNodeName(const std::string& text);
+
 // What the node's standing means, and what to do about it; two lines at most.
-std::string StandingSentence(const admin::v1::Node& node);
+std::string StandingSentence(const admin::v1::Node& node, Time now);
+// For its last verdict behind that sentence.
+ExplainContext NodeContext(const admin::v1::Node& node);
 
 std::string NodeListText(const std::vector<admin::v1::Node>& nodes);
-std::string NodeText(const admin::v1::Node& node);
+std::string NodeText(const admin::v1::Node& node, Time now);
 Json NodeJson(const admin::v1::Node& node);
 Json PcrValuesJson(const google::protobuf::RepeatedPtrField<admin::v1::PcrValue>& values);
 

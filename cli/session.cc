@@ -6,20 +6,23 @@ namespace lodekey::cli {
 namespace {
 
 constexpr std::string_view kAgentSocket = "/run/lodekey/agent.sock";
+constexpr std::string_view kSocketKey = "agent.socket";
 constexpr std::string_view kAdminSocket = "/run/lodekey-issuer/admin.sock";
 
-}  // namespace
-
-platform::ConfigSchema PartialAgentSchema() {
-  platform::ConfigSchema schema = platform::AgentConfigSchema();
-  for (platform::Option& option : schema) {
-    if (option.fallback) continue;
-    option.fallback = "";
-    option.check = nullptr;
-    option.min = 0;
-  }
-  return schema;
+platform::ConfigReading Read(const GlobalOptions& options, bool unreadable_is_absent) {
+  auto settings = platform::ParseOverrides(options.settings);
+  if (!settings) return {.problem = std::move(settings.error())};
+  const bool named = !options.config.empty();
+  return platform::ReadConfig(
+      platform::AgentConfigSchema(),
+      {.file = named ? options.config : std::string(platform::kAgentConfigFile),
+       .file_required = named,
+       .unreadable_is_absent = unreadable_is_absent,
+       .environment_prefix = std::string(platform::kAgentEnvironmentPrefix),
+       .command_line = *std::move(settings)});
 }
+
+}  // namespace
 
 void Session::PrintJson(const Json& members) {
   Json json = {{"schema", 1}};
@@ -32,27 +35,30 @@ Result<platform::AgentConfig> Session::LoadConfig() const {
   return platform::LoadAgentConfig(options.config, settings);
 }
 
+platform::ConfigReading Session::ReadConfig() const {
+  return Read(options, /*unreadable_is_absent=*/false);
+}
+
 Result<platform::Config> Session::LoadPartialConfig() const {
-  ASSIGN_OR_RETURN(const auto settings, platform::ParseOverrides(options.settings), "command line");
-  const bool named = !options.config.empty();
-  return platform::LoadConfig(
-      PartialAgentSchema(),
-      {.file = named ? options.config : std::string(platform::kAgentConfigFile),
-       .file_required = named,
-       .environment_prefix = std::string(platform::kAgentEnvironmentPrefix),
-       .command_line = settings});
+  auto reading = Read(options, /*unreadable_is_absent=*/options.config.empty());
+  if (!reading.problem || reading.incomplete_alone) return std::move(reading.config);
+  return std::unexpected(*std::move(reading.problem));
 }
 
-std::string Session::AgentSocket() const {
-  if (!options.socket.empty()) return options.socket;
-  // A user who may use the socket may not be one who may read the configuration.
-  const auto config = LoadPartialConfig();
-  return config ? config->Text("agent.socket") : std::string(kAgentSocket);
+void Session::FindAgentBy(const platform::Config& config) {
+  if (!options.socket.empty()) return;
+  options.socket = config.Has(kSocketKey) ? config.Text(kSocketKey) : std::string(kAgentSocket);
 }
 
-AgentClient& Session::agent() {
-  if (!agent_) agent_ = world_.connect_agent(AgentSocket());
-  return *agent_;
+Result<void> Session::ConnectAgent() {
+  if (agent_) return {};
+  if (options.socket.empty()) {
+    const auto config = LoadPartialConfig();
+    if (!config) return std::unexpected(config.error());
+    FindAgentBy(*config);
+  }
+  agent_ = world_.connect_agent(options.socket);
+  return {};
 }
 
 AdminClient& Session::admin() {

@@ -55,26 +55,39 @@ class Session {
   Time Now() const { return world_.now(); }
   void Pause(Duration duration) const { world_.pause(duration); }
 
-  AgentClient& agent();
+  // The agent's answer to a question: session.AskAgent(&AgentClient::Enroll, limit). Fails also
+  // with what is wrong with the configuration, which says where the agent is.
+  template <class Response, class... Arguments>
+  Result<Response> AskAgent(Result<Response> (AgentClient::*question)(Arguments...),
+                            Arguments... arguments) {
+    if (const auto connected = ConnectAgent(); !connected) {
+      return std::unexpected(connected.error());
+    }
+    return (agent_.get()->*question)(arguments...);
+  }
   AdminClient& admin();
 
   // The agent's configuration, whole; see platform::LoadAgentConfig.
   Result<platform::AgentConfig> LoadConfig() const;
-  // The same where required settings may be missing: for verbs that need one setting alone.
+  // The same as far as it goes.
+  platform::ConfigReading ReadConfig() const;
+  // For a verb that needs one setting with a default: nothing is wrong, but required settings may
+  // be missing, and where no file was named it may be one that this user may not read.
   Result<platform::Config> LoadPartialConfig() const;
+
+  // Asks the agent where `config` says, or at the usual place: for a verb that goes on where
+  // something is wrong with it.
+  void FindAgentBy(const platform::Config& config);
 
   // kChanged when something changed and --detailed-exitcode asks to tell.
   ExitCode Changed(bool changed) const;
 
  private:
-  std::string AgentSocket() const;
+  Result<void> ConnectAgent();
 
   Surroundings& world_;
   std::unique_ptr<AgentClient> agent_;
   std::unique_ptr<AdminClient> admin_;
 };
-
-// The agent's schema without a setting that must be given.
-platform::ConfigSchema PartialAgentSchema();
 
 }  // namespace lodekey::cli

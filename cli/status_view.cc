@@ -61,19 +61,24 @@ ExitCode ExitCodeOf(Serving serving) {
 std::string StatusSentence(const Status& status, Time now) {
   switch (ServingOf(status, now)) {
     case Serving::kServed: return ServedSentence(status, now);
-    case Serving::kRefused:
-      return "The issuer refused this host; it has no identity.\n  What to do: lodekey explain\n";
-    case Serving::kExpired:
-      return "This host's identity has ended and was not renewed.\n"
-             "  What to do: see the problem below, or: lodekey doctor\n";
+    case Serving::kRefused: return "The issuer refused this host; it has no identity.\n";
+    case Serving::kExpired: return "This host's identity has ended and was not renewed.\n";
     case Serving::kNotEnrolled: break;
   }
   if (status.phase() == "unenrolled") {
-    return "An operator asked this host to stay without an identity.\n"
-           "  What to do: lodekey enroll\n";
+    return "An operator asked this host to stay without an identity.\n";
   }
   return fmt::format("This host has no identity yet (the agent is {}).\n",
                      EscapeControl(status.phase()));
+}
+
+std::string StatusAdvice(const Status& status, Time now) {
+  const Serving serving = ServingOf(status, now);
+  if (serving == Serving::kExpired) {
+    return "  What to do: see the problem below, or: lodekey doctor\n";
+  }
+  const bool asked_to = serving == Serving::kNotEnrolled && status.phase() == "unenrolled";
+  return asked_to ? "  What to do: lodekey enroll\n" : "";
 }
 
 std::string ProblemText(const Status& status) {
@@ -89,7 +94,9 @@ std::string ProblemText(const Status& status) {
 
 std::string StatusText(const Status& status, Time now) {
   const Verdict& verdict = status.last_verdict();
-  std::string text = StatusSentence(status, now) + "\n";
+  const bool refused = ServingOf(status, now) == Serving::kRefused;
+  std::string text = StatusSentence(status, now) + StatusAdvice(status, now) +
+                     (refused ? "  What to do: lodekey explain\n\n" : "\n");
   text += FormatFields({
       {"phase", status.phase()},
       {"health", status.health()},
@@ -146,7 +153,7 @@ Json StatusJson(const Status& status, Time now) {
           {"ek_hash", JsonText(status.ek_hash())},
           {"ak_name", JsonHex(status.ak_name())},
           {"audit_head", audit},
-          {"bundle_sequence", status.bundle_sequence()},
+          {"bundle_sequence", JsonCount(status.bundle_sequence())},
           {"version", status.version()}};
 }
 

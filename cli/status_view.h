@@ -28,8 +28,10 @@ Serving ServingOf(const agent::v1::Status& status, Time now);
 // 0, 3, 4 and 7.
 ExitCode ExitCodeOf(Serving serving);
 
-// One sentence, and what to do when there is something.
+// One sentence.
 std::string StatusSentence(const agent::v1::Status& status, Time now);
+// What to do about it, a line; empty when there is nothing but to look at verdict and problem.
+std::string StatusAdvice(const agent::v1::Status& status, Time now);
 // The sentence, every field that has a value, and the last problem.
 std::string StatusText(const agent::v1::Status& status, Time now);
 Json StatusJson(const agent::v1::Status& status, Time now);

@@ -33,7 +33,11 @@ finish() {
 }
 trap finish EXIT
 
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+# Bold on a terminal alone: a file or a pipe gets the plain text.
+bold='' plain=''
+if [[ -t 1 ]]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+readonly bold plain
+step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 tell() { printf '  %s\n' "$*"; }
 
 # start NAME COMMAND…: in the background, its output in NAME.log. It outlives this script with --keep.

@@ -255,16 +255,15 @@ const platform::ConfigSchema& IssuerConfigSchema() {
 
 Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
                                       const std::vector<platform::Override>& command_line) {
-  ASSIGN_OR_RETURN(
-      platform::Config raw,
-      platform::LoadConfig(IssuerConfigSchema(),
-                           {.file = path.empty() ? std::string(kIssuerConfigFile) : path,
-                            .file_required = !path.empty(),
-                            .environment_prefix = std::string(kEnvironmentPrefix),
-                            .command_line = command_line}),
-      "issuer configuration");
-  RETURN_IF_ERROR(CheckLedgerIsNotStatic(raw), "issuer configuration");
-  RETURN_IF_ERROR(CheckLifetimes(raw), "issuer configuration");
+  auto loaded = platform::LoadConfig(IssuerConfigSchema(),
+                                     {.file = path.empty() ? std::string(kIssuerConfigFile) : path,
+                                      .file_required = !path.empty(),
+                                      .environment_prefix = std::string(kEnvironmentPrefix),
+                                      .command_line = command_line});
+  if (!loaded) return std::unexpected(std::move(loaded.error()));
+  platform::Config raw = *std::move(loaded);
+  RETURN_IF_ERROR(CheckLedgerIsNotStatic(raw), "configuration");
+  RETURN_IF_ERROR(CheckLifetimes(raw), "configuration");
   IssuerConfig config;
   config.trust_domain = raw.Text("trust_domain");
   ASSIGN_OR_RETURN(config.listen,

@@ -13,6 +13,7 @@
 #include "platform/overrides.h"
 #include "platform/process.h"
 #include "platform/program.h"
+#include "platform/unix_listener.h"
 
 namespace {
 
@@ -34,7 +35,8 @@ int Main(int argc, char** argv) {
   std::vector<std::string> settings;
   app.add_option("-c,--config", config_path,
                  "configuration file (default /etc/lodekey/issuer.toml)");
-  app.add_option("--set", settings, "a setting as key=value; overrides file and environment");
+  app.add_option("--set", settings, "a setting as key=value; overrides file and environment")
+      ->allow_extra_args(false);
   app.require_subcommand(0, 1);
   app.add_subcommand("run", "serve agents and operators (default)");
   const auto* init =
@@ -61,6 +63,10 @@ int Main(int argc, char** argv) {
   const auto config = lodekey::issuer::LoadIssuerConfig(config_path, *overrides);
   if (!config) return Report(config.error());
   if (check_config->parsed()) {
+    const std::string& group = config->admin_group;
+    const auto found =
+        group.empty() ? lodekey::Result<gid_t>(0) : lodekey::platform::FindGroup(group);
+    if (!found) return Report(found.error());
     fmt::print("The configuration is good.\n");
     return 0;
   }

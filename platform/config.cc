@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <functional>
 #include <optional>
-#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -31,18 +30,20 @@ std::string VariableFor(std::string_view prefix, std::string_view key) {
 class Builder {
  public:
   struct Found {
-    ConfigValue value;
+    std::optional<ConfigValue> value;  // nullopt: it is wrong
     std::string origin;
   };
 
-  explicit Builder(const ConfigSchema& schema) : schema_(schema) {}
+  Builder(const ConfigSchema& schema, std::string absent_file)
+      : schema_(schema), absent_file_(std::move(absent_file)) {}
 
   void AddDocument(const ConfigDocument& document);
   void AddEnvironment(std::string_view prefix, const Override& variable);
   void AddCommandLine(const Override& setting);
   void AddDefaults();
 
-  Result<void> Verdict() const;
+  std::optional<Error> Problem() const;
+  bool IncompleteAlone() const { return problems_.empty() && !missing_.empty(); }
   std::map<std::string, Found, std::less<>>& found() { return found_; }
 
  private:
@@ -54,11 +55,15 @@ class Builder {
            std::string origin);
   // The default with its "{key}" replaced; nullopt when that key has no value.
   std::optional<std::string> Expand(std::string_view fallback) const;
+  // What to write where there is no file at all.
+  std::string AdviceForAbsentFile() const;
 
   const ConfigSchema& schema_;
+  const std::string absent_file_;
+  bool unread_ = false;  // a document could not be parsed: nobody knows what it sets
   std::map<std::string, Found, std::less<>> found_;
-  std::set<std::string, std::less<>> mentioned_;  // set somewhere, well or not
   std::vector<std::string> problems_;
+  std::vector<const Option*> missing_;
 };
 
 const Option* Builder::FindOption(std::string_view name, const std::string& place,
@@ -73,24 +78,26 @@ const Option* Builder::FindOption(std::string_view name, const std::string& plac
   const auto suggestion = shown ? SuggestFor(name, names) : std::nullopt;
   problems_.push_back(
       fmt::format("{}: unknown key '{}'{}", place, EscapeControl(name.substr(0, 128)),
-                  suggestion ? fmt::format("; did you mean '{}'?", *suggestion) : ""));
+                  suggestion ? fmt::format(" (did you mean '{}'?)", *suggestion) : ""));
   return nullptr;
 }
 
 void Builder::Set(const Option& option, Result<ConfigValue> value, const std::string& place,
                   std::string origin) {
-  mentioned_.insert(option.key);
-  if (!value) {
+  Found& found = found_[option.key];
+  found = {.value = {}, .origin = std::move(origin)};
+  if (value) {
+    found.value = *std::move(value);
+  } else {
     problems_.push_back(fmt::format("{}: '{}' {}", place, option.key, value.error().text));
-    return;
   }
-  found_.insert_or_assign(option.key, Found{std::move(*value), std::move(origin)});
 }
 
 void Builder::AddDocument(const ConfigDocument& document) {
   const auto entries = ParseToml(document.text);
   if (!entries) {
     problems_.push_back(fmt::format("{}:{}", document.name, entries.error().text));
+    unread_ = true;
     return;
   }
   for (const TomlEntry& entry : *entries) {
@@ -111,7 +118,7 @@ void Builder::AddEnvironment(std::string_view prefix, const Override& variable) 
 }
 
 void Builder::AddCommandLine(const Override& setting) {
-  const std::string place = fmt::format("command line --{}", EscapeControl(setting.key));
+  const std::string place = fmt::format("command line --set {}", EscapeControl(setting.key));
   const Option* option = FindOption(setting.key, "command line",
                                     [](std::string_view key) { return std::string(key); });
   if (option != nullptr) Set(*option, ParseConfigText(*option, setting.text), place, place);
@@ -126,51 +133,86 @@ std::optional<std::string> Builder::Expand(std::string_view fallback) const {
   const std::string_view key = fallback.substr(open + 1, close - open - 1);
   const auto option = std::ranges::find(schema_, key, &Option::key);
   const auto found = found_.find(key);
-  if (option == schema_.end() || found == found_.end()) return {};
+  if (option == schema_.end() || found == found_.end() || !found->second.value) return {};
   return fmt::format("{}{}{}", fallback.substr(0, open),
-                     FormatConfigValue(*option, found->second.value), fallback.substr(close + 1));
+                     FormatConfigValue(*option, *found->second.value), fallback.substr(close + 1));
 }
 
 void Builder::AddDefaults() {
+  if (unread_) return;
   for (const Option& option : schema_) {
-    if (mentioned_.contains(option.key)) continue;
+    if (found_.contains(option.key)) continue;
     if (!option.fallback) {
-      problems_.push_back(fmt::format("'{}' is required: {}", option.key, option.doc));
+      missing_.push_back(&option);
       continue;
     }
     const auto text = Expand(*option.fallback);
-    if (text) Set(option, ParseConfigText(option, *text), "default", "default");
+    if (text) {
+      Set(option, ParseConfigText(option, *text), "default", "default");
+    } else {
+      found_[option.key].origin = "default";  // as wrong as what it follows
+    }
   }
 }
 
-Result<void> Builder::Verdict() const {
-  if (problems_.empty()) return {};
-  const size_t shown = std::min(problems_.size(), kProblemsShown);
-  std::string text = fmt::format(
-      "{}",
-      fmt::join(problems_.begin(), problems_.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
-  if (shown < problems_.size()) text += fmt::format("; and {} more", problems_.size() - shown);
-  return Fail(Code::kInvalidArgument, std::move(text), {.name = "config-invalid"});
+std::string Builder::AdviceForAbsentFile() const {
+  std::vector<std::string> lines;
+  for (const Option* option : missing_) {
+    const std::string_view value = option->kind == OptionKind::kList ? "[\"…\"]" : "\"…\"";
+    lines.push_back(fmt::format("{} = {}", option->key, value));
+  }
+  return fmt::format("Write {}, with a line for each of: {}", absent_file_, fmt::join(lines, ", "));
+}
+
+std::optional<Error> Builder::Problem() const {
+  const bool no_file = !absent_file_.empty() && !missing_.empty();
+  std::vector<std::string> problems;
+  if (no_file) problems.push_back(fmt::format("there is no '{}'", absent_file_));
+  problems.insert(problems.end(), problems_.begin(), problems_.end());
+  for (const Option* option : missing_) {
+    problems.push_back(fmt::format("'{}' is required: {}", option->key, option->doc));
+  }
+  if (problems.empty()) return {};
+  const size_t count = problems.size();
+  problems.resize(std::min(count, kProblemsShown));
+  if (count > kProblemsShown)
+    problems.push_back(fmt::format("and {} more", count - kProblemsShown));
+  return Error{.code = Code::kInvalidArgument,
+               .text = fmt::format("configuration: {}", fmt::join(problems, "; ")),
+               .name = "config-invalid",
+               .advice = no_file ? AdviceForAbsentFile() : ""};
 }
 
 }  // namespace
 
-Result<Config> BuildConfig(const ConfigSchema& schema, const ConfigInputs& inputs) {
-  Builder builder(schema);
+ConfigReading JudgeConfig(const ConfigSchema& schema, const ConfigInputs& inputs) {
+  Builder builder(schema, inputs.absent_file);
   for (const ConfigDocument& document : inputs.documents) builder.AddDocument(document);
   for (const Override& variable : inputs.environment) {
     builder.AddEnvironment(inputs.environment_prefix, variable);
   }
   for (const Override& setting : inputs.command_line) builder.AddCommandLine(setting);
   builder.AddDefaults();
-  RETURN_IF_ERROR(builder.Verdict(), "configuration");
 
-  Config config;
-  config.schema_ = schema;
+  ConfigReading reading{.problem = builder.Problem(),
+                        .incomplete_alone = builder.IncompleteAlone()};
+  reading.config.schema_ = schema;
   for (auto& [key, found] : builder.found()) {
-    config.settings_.emplace(key, Config::Setting{std::move(found.value), std::move(found.origin)});
+    reading.config.settings_.emplace(
+        key, Config::Setting{std::move(found.value), std::move(found.origin)});
   }
-  return config;
+  return reading;
+}
+
+Result<Config> BuildConfig(const ConfigSchema& schema, const ConfigInputs& inputs) {
+  ConfigReading reading = JudgeConfig(schema, inputs);
+  if (reading.problem) return std::unexpected(*std::move(reading.problem));
+  return std::move(reading.config);
+}
+
+bool Config::Has(std::string_view key) const {
+  const auto found = settings_.find(key);
+  return found != settings_.end() && found->second.value;
 }
 
 const Config::Setting& Config::Find(std::string_view key) const {
@@ -180,24 +222,30 @@ const Config::Setting& Config::Find(std::string_view key) const {
   return found->second;
 }
 
+const ConfigValue& Config::Value(std::string_view key) const {
+  const Setting& setting = Find(key);
+  if (!setting.value) std::abort();
+  return *setting.value;
+}
+
 const std::string& Config::Text(std::string_view key) const {
-  return std::get<std::string>(Find(key).value);
+  return std::get<std::string>(Value(key));
 }
 
 const std::vector<std::string>& Config::List(std::string_view key) const {
-  return std::get<std::vector<std::string>>(Find(key).value);
+  return std::get<std::vector<std::string>>(Value(key));
 }
 
-int64_t Config::Integer(std::string_view key) const { return std::get<int64_t>(Find(key).value); }
+int64_t Config::Integer(std::string_view key) const { return std::get<int64_t>(Value(key)); }
 
-bool Config::Flag(std::string_view key) const { return std::get<bool>(Find(key).value); }
+bool Config::Flag(std::string_view key) const { return std::get<bool>(Value(key)); }
 
 Duration Config::Span(std::string_view key) const {
-  return Duration(std::get<int64_t>(Find(key).value));
+  return Duration(std::get<int64_t>(Value(key)));
 }
 
 uint64_t Config::Size(std::string_view key) const {
-  return static_cast<uint64_t>(std::get<int64_t>(Find(key).value));
+  return static_cast<uint64_t>(std::get<int64_t>(Value(key)));
 }
 
 const std::string& Config::Origin(std::string_view key) const { return Find(key).origin; }
@@ -205,11 +253,13 @@ const std::string& Config::Origin(std::string_view key) const { return Find(key)
 std::vector<Config::Row> Config::Dump() const {
   std::vector<Row> rows;
   for (const Option& option : schema_) {
-    const Setting& setting = Find(option.key);
-    rows.push_back({.key = option.key,
-                    .value = option.secret ? "(hidden)" : FormatConfigValue(option, setting.value),
-                    .origin = setting.origin,
-                    .doc = option.doc});
+    const auto found = settings_.find(option.key);
+    Row& row = rows.emplace_back(
+        Row{.key = option.key, .doc = option.doc, .is_list = option.kind == OptionKind::kList});
+    if (found == settings_.end()) continue;
+    row.origin = found->second.origin;
+    if (!found->second.value) continue;
+    row.value = option.secret ? "(hidden)" : FormatConfigValue(option, *found->second.value);
   }
   return rows;
 }

@@ -59,13 +59,17 @@ Result<std::vector<std::string>> ListDropIns(const std::string& directory) {
   return paths;
 }
 
-Result<std::vector<ConfigDocument>> ReadDocuments(const ConfigSources& sources) {
-  std::vector<ConfigDocument> documents;
-  if (sources.file.empty()) return documents;
+// The main file and its drop-ins, into `inputs`.
+Result<void> ReadDocuments(const ConfigSources& sources, ConfigInputs& inputs) {
+  if (sources.file.empty()) return {};
   auto main = ReadDocument(sources.file);
   const bool absent = !main && main.error().code == Code::kNotFound && !sources.file_required;
   if (!main && !absent) return std::unexpected(main.error());
-  if (main) documents.push_back(std::move(*main));
+  if (main) {
+    inputs.documents.push_back(*std::move(main));
+  } else {
+    inputs.absent_file = sources.file;
+  }
 
   const std::filesystem::path directory =
       std::filesystem::path(sources.file).parent_path() / "conf.d";
@@ -73,9 +77,9 @@ Result<std::vector<ConfigDocument>> ReadDocuments(const ConfigSources& sources) 
   for (const std::string& path : drop_ins) {
     auto document = ReadDocument(path);
     if (!document) return std::unexpected(document.error());
-    documents.push_back(std::move(*document));
+    inputs.documents.push_back(*std::move(document));
   }
-  return documents;
+  return {};
 }
 
 std::vector<Override> ReadEnvironment(const std::string& prefix) {
@@ -94,13 +98,29 @@ std::vector<Override> ReadEnvironment(const std::string& prefix) {
 
 }  // namespace
 
+ConfigReading ReadConfig(const ConfigSchema& schema, const ConfigSources& sources) {
+  ConfigInputs inputs{.environment_prefix = sources.environment_prefix,
+                      .environment = ReadEnvironment(sources.environment_prefix),
+                      .command_line = sources.command_line};
+  const auto read = ReadDocuments(sources, inputs);
+  if (read) return JudgeConfig(schema, inputs);
+  inputs.documents.clear();
+  if (sources.unreadable_is_absent && read.error().Name() == "file-permission") {
+    return JudgeConfig(schema, inputs);
+  }
+  // Nothing is known but that the files cannot be used.
+  Error problem = read.error();
+  if (problem.Name().starts_with("file-")) {
+    problem.name = "config-unreadable";
+    problem.advice = "Correct the path, or let this user read a regular file there.";
+  }
+  return {.problem = std::move(problem)};
+}
+
 Result<Config> LoadConfig(const ConfigSchema& schema, const ConfigSources& sources) {
-  auto documents = ReadDocuments(sources);
-  if (!documents) return std::unexpected(documents.error());
-  return BuildConfig(schema, {.documents = std::move(*documents),
-                              .environment_prefix = sources.environment_prefix,
-                              .environment = ReadEnvironment(sources.environment_prefix),
-                              .command_line = sources.command_line});
+  ConfigReading reading = ReadConfig(schema, sources);
+  if (reading.problem) return std::unexpected(*std::move(reading.problem));
+  return std::move(reading.config);
 }
 
 }  // namespace lodekey::platform

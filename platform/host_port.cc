@@ -11,7 +11,9 @@
 namespace lodekey::platform {
 namespace {
 
-constexpr size_t kLongestName = 253;  // RFC 1035 section 2.3.4, without the trailing dot
+// RFC 1035 section 2.3.4, a name without the trailing dot.
+constexpr size_t kLongestName = 253;
+constexpr size_t kLongestLabel = 63;
 
 std::unexpected<Error> BadAddress(std::string_view text) {
   return Fail(Code::kInvalidArgument,
@@ -20,17 +22,40 @@ std::unexpected<Error> BadAddress(std::string_view text) {
                           EscapeControl(text.substr(0, kLongestName))));
 }
 
-bool IsName(std::string_view text) {
-  return !text.empty() && text.size() <= kLongestName && text.front() != '-' &&
-         text.front() != '.' && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '.' || c == '_';
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+bool IsLabel(std::string_view text) {
+  return !text.empty() && text.size() <= kLongestLabel && text.front() != '-' &&
+         text.back() != '-' && std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '-' ||
+                  c == '_';
          });
+}
+
+// RFC 1123 section 2.1: the last label is not all digits, so that nothing is taken for a name that
+// was meant as an IPv4 address, or as a port.
+bool IsName(std::string_view text) {
+  if (text.ends_with('.')) text.remove_suffix(1);
+  if (text.size() > kLongestName) return false;
+  for (size_t dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.')) {
+    if (!IsLabel(text.substr(0, dot))) return false;
+    text.remove_prefix(dot + 1);
+  }
+  return IsLabel(text) && !std::ranges::all_of(text, IsDigit);
+}
+
+bool IsIpv4(const std::string& text) {
+  in_addr address = {};
+  return inet_pton(AF_INET, text.c_str(), &address) == 1;
 }
 
 bool IsIpv6(const std::string& text) {
   in6_addr address = {};
   return inet_pton(AF_INET6, text.c_str(), &address) == 1;
+}
+
+bool IsHost(const std::string& text, bool bracketed) {
+  return bracketed ? IsIpv6(text) : IsIpv4(text) || IsName(text);
 }
 
 bool ReadPort(std::string_view text, uint16_t& port) {
@@ -52,7 +77,7 @@ Result<HostPort> ParseHostPort(std::string_view text, uint16_t default_port) {
   if (!rest.empty() && (!rest.starts_with(':') || !ReadPort(rest.substr(1), address.port))) {
     return BadAddress(text);
   }
-  if (bracketed ? !IsIpv6(address.host) : !IsName(address.host)) return BadAddress(text);
+  if (!IsHost(address.host, bracketed)) return BadAddress(text);
   return address;
 }
 

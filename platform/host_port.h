@@ -17,7 +17,8 @@ struct HostPort {
 };
 
 // "issuer.example", "issuer.example:7443", "192.0.2.1:7443", "[2001:db8::1]:7443". A name has at
-// most 253 characters. Fails with kInvalidArgument; the text completes "'key' …".
+// most 253 characters, and a last label that is not a number. Fails with kInvalidArgument; the text
+// completes "'key' …".
 Result<HostPort> ParseHostPort(std::string_view text, uint16_t default_port);
 
 // With brackets around an IPv6 address: what gRPC and ParseHostPort read.

@@ -37,7 +37,7 @@ ExitCode ExitCodeOf(const Error& error) {
     return ExitCode::kIssuerUnreachable;
   if (name == "not-enrolled") return ExitCode::kNotEnrolled;
   if (name == "identity-expired") return ExitCode::kExpired;
-  if (name == "config-invalid" || name == "config-unsafe") return ExitCode::kUsage;
+  if (name.starts_with("config-")) return ExitCode::kUsage;
   return error.code == Code::kDenied || error.code == Code::kUntrusted ? ExitCode::kDenied
                                                                        : ExitCode::kFailure;
 }

@@ -73,23 +73,6 @@ Result<void> ClearStale(const std::string& path, const sockaddr_un& address) {
   return {};
 }
 
-// -1 (which chown leaves unchanged) for the empty name.
-Result<gid_t> GroupId(const std::string& name) {
-  gid_t number = static_cast<gid_t>(-1);
-  if (name.empty()) return number;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error == std::errc() && end == name.data() + name.size()) return number;
-  std::vector<char> buffer(65536);
-  struct group entry = {};
-  struct group* found = nullptr;
-  if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
-      found == nullptr) {
-    return Fail(Code::kNotFound, fmt::format("there is no group '{}'", name),
-                {.name = "group-unknown", .advice = "Create the group, or configure another."});
-  }
-  return found->gr_gid;
-}
-
 // Sets owner and mode through a descriptor of the very socket, which a rename of the path cannot
 // exchange, and returns its identity.
 Result<struct stat> SetAccess(const std::string& path, mode_t mode, gid_t group) {
@@ -117,11 +100,27 @@ bool Stopped(int stop, int socket, int timeout) {
 
 }  // namespace
 
+Result<gid_t> FindGroup(const std::string& name) {
+  gid_t number = static_cast<gid_t>(-1);
+  if (name.empty()) return number;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error == std::errc() && end == name.data() + name.size()) return number;
+  std::vector<char> buffer(65536);
+  struct group entry = {};
+  struct group* found = nullptr;
+  if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+      found == nullptr) {
+    return Fail(Code::kNotFound, fmt::format("there is no group '{}'", name),
+                {.name = "group-unknown", .advice = "Create the group, or configure another."});
+  }
+  return found->gr_gid;
+}
+
 Result<std::unique_ptr<UnixListener>> UnixListener::Create(const std::string& path, mode_t mode,
                                                            const std::string& group,
                                                            Handler handler) {
   ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path), "listen");
-  ASSIGN_OR_RETURN(const gid_t group_id, GroupId(group), fmt::format("listen at '{}'", path));
+  ASSIGN_OR_RETURN(const gid_t group_id, FindGroup(group), fmt::format("listen at '{}'", path));
   RETURN_IF_ERROR(ClearStale(path, address), "listen");
   ASSIGN_OR_RETURN(UniqueFd socket, MakeSocket(), "listen");
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

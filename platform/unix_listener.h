@@ -14,6 +14,10 @@
 
 namespace lodekey::platform {
 
+// The number of a group that is given by name or number; -1 (which chown leaves unchanged) for the
+// empty name. kNotFound "group-unknown".
+Result<gid_t> FindGroup(const std::string& name);
+
 class UnixListener {
  public:
   // Called on the accept thread, one connection at a time; must not block for long and must not

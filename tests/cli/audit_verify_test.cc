@@ -145,13 +145,20 @@ TEST_F(AuditVerify, PrintsCountAndHead) {
             "The audit log is sound: 3 records.\nHead: " + FormatHead(log.heads[2]) + "\n");
   EXPECT_EQ(Run(log.Text(), {"-o", "json"}), 0);
   EXPECT_EQ(rig_.Json()["records"], 3);
-  EXPECT_EQ(rig_.Json()["head"], FormatHead(log.heads[2]));
+  EXPECT_EQ(rig_.Json()["head"]["seq"], 3);
+  EXPECT_EQ(rig_.Json()["head"]["hash"], ToHex(log.heads[2].hash));
   EXPECT_EQ(rig_.Json()["compared"], false);
 }
 
 TEST_F(AuditVerify, SaysSoWhenItComparedWithNoHead) {
   EXPECT_EQ(Run(MakeLog(3).Text()), 0);
   EXPECT_NE(rig_.out().find("would go unnoticed"), std::string::npos);
+}
+
+TEST_F(AuditVerify, DoesNotCallAnEmptyFileSound) {
+  EXPECT_EQ(Run(""), 1);
+  EXPECT_NE(rig_.err().find("[audit-empty]"), std::string::npos) << rig_.err();
+  EXPECT_EQ(rig_.out(), "");
 }
 
 TEST_F(AuditVerify, EndsWithOneWhenTheLogIsNotSound) {

@@ -151,7 +151,7 @@ TEST_F(Client, SaysThatNoAgentIsThereAndHowToStartOne) {
   EXPECT_EQ(status.error().Name(), "agent-unreachable");
   EXPECT_NE(status.error().text.find(path), std::string::npos);
   EXPECT_NE(status.error().text.find("No such file"), std::string::npos) << status.error().text;
-  EXPECT_EQ(status.error().advice, "Start the agent: systemctl start lodekeyd");
+  EXPECT_EQ(status.error().advice, "Start lodekeyd");
 }
 
 TEST_F(Client, SaysThatTheAgentIsGoneWhenItsSocketIsLeft) {

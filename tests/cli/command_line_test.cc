@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -81,6 +82,18 @@ TEST(CommandLine, PrintsHelp) {
   EXPECT_NE(rig.out().find("doctor"), std::string::npos);
   EXPECT_EQ(rig.Run({"node", "approve-pcrs", "--help"}), 0);
   EXPECT_NE(rig.out().find("--replace"), std::string::npos);
+  for (const char* option : {"--config", "--set", "--output", "--socket", "--admin-socket"}) {
+    EXPECT_NE(rig.out().find(option), std::string::npos) << option;
+  }
+  EXPECT_EQ(rig.Run({"bundle", "export", "--help"}), 0);
+  EXPECT_NE(rig.out().find("--admin "), std::string::npos) << rig.out();
+}
+
+TEST(CommandLine, NamesAnOptionThatLacksItsValue) {
+  CommandRig rig;
+  EXPECT_EQ(rig.Run({"enroll", "--timeout"}), 2);
+  EXPECT_EQ(rig.err(),
+            "lodekey: --timeout needs a value, DURATION. [usage]\n  See: lodekey enroll --help\n");
 }
 
 TEST(CommandLine, TakesGlobalOptionsBeforeAndAfterTheVerb) {
@@ -131,14 +144,44 @@ TEST(Sockets, ComeFromTheConfigurationAlsoWhenItIsIncomplete) {
   EXPECT_EQ(rig.agent.socket, "/other/agent.sock");
 }
 
-TEST(Sockets, AreTheUsualOnesWhenTheConfigurationCannotBeRead) {
+TEST(Sockets, AreTheUsualOnesWithoutAConfiguration) {
   CommandRig rig;
   rig.agent.status = EnrolledStatus();
   rig.issuer.node = admin::v1::Node();
-  EXPECT_EQ(rig.Run({"status", "-c", "/nonexistent/agent.toml"}), 0);
+  EXPECT_EQ(rig.Run({"status"}), 0);
   EXPECT_EQ(rig.agent.socket, "/run/lodekey/agent.sock");
   EXPECT_EQ(rig.Run({"node", "show", "aaaaaaaa"}), 0);
   EXPECT_EQ(rig.issuer.socket, "/run/lodekey-issuer/admin.sock");
+}
+
+TEST(Sockets, AreNotGuessedWhenTheConfigurationIsWrong) {
+  const ScratchDir scratch;
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"-c", scratch / "absent.toml"}, "config-unreadable"},
+      {{"-c", scratch.path()}, "config-unreadable"},
+      {{"--set", "foo"}, "config-invalid"},
+      {{"--set", "foo=bar"}, "config-invalid"},
+      {{"-c", scratch.Write("unknown.toml", "isuer = \"i\"\n")}, "config-invalid"},
+      {{"-c", scratch.Write("syntax.toml", "issuer = \n")}, "config-invalid"},
+      {{"-c", scratch.Write("unsafe.toml", "", 0666)}, "config-unsafe"},
+  };
+  for (const auto& [options, name] : wrong) {
+    for (const char* verb : {"status", "enroll", "attest", "unenroll", "explain"}) {
+      CommandRig rig;
+      rig.agent.status = EnrolledStatus();
+      std::vector<std::string> arguments{verb, "-o", "json"};
+      arguments.insert(arguments.end(), options.begin(), options.end());
+      EXPECT_EQ(rig.Run(arguments), 2) << verb << " " << options.back();
+      EXPECT_EQ(rig.ErrorJson()["code"], name) << verb << " " << options.back();
+      EXPECT_EQ(rig.agent.socket, "") << "nobody was asked";
+    }
+  }
+}
+
+TEST(Sockets, OfAWrongConfigurationAreNotWaitedFor) {
+  CommandRig rig;
+  EXPECT_EQ(rig.Run({"status", "--wait", "10m", "-c", "/nonexistent/agent.toml"}), 2);
+  EXPECT_EQ(rig.now, Time(Duration(kNowMs)));
 }
 
 TEST(Version, IsPrinted) {
@@ -147,6 +190,8 @@ TEST(Version, IsPrinted) {
   EXPECT_EQ(rig.out(), "lodekey " LODEKEY_VERSION "\n");
   EXPECT_EQ(rig.Run({"version", "-o", "json"}), 0);
   EXPECT_EQ(rig.Json(), nlohmann::json({{"schema", 1}, {"version", LODEKEY_VERSION}}));
+  EXPECT_EQ(rig.Run({"--version"}), 0);
+  EXPECT_EQ(rig.out(), "lodekey " LODEKEY_VERSION "\n");
 }
 
 TEST(Output, ThatCannotBeWrittenIsAFailure) {
@@ -173,12 +218,14 @@ TEST_F(ConfigShow, TellsWhereEachSettingComesFrom) {
   const std::string path = Complete();
   EXPECT_EQ(rig_.Run({"config", "show", "--origin", "-c", path, "--set", "retry.first=2s"}), 0);
   EXPECT_NE(rig_.out().find(path + ":2"), std::string::npos);
-  EXPECT_NE(rig_.out().find("command line --retry.first"), std::string::npos);
+  EXPECT_NE(rig_.out().find("command line --set retry.first"), std::string::npos);
   EXPECT_EQ(rig_.Run({"config", "show", "-c", path, "-o", "json"}), 0);
   EXPECT_EQ(rig_.Json()["valid"], true);
   EXPECT_EQ(rig_.Json()["settings"][1]["key"], "issuer");
   EXPECT_EQ(rig_.Json()["settings"][1]["value"], "issuer.example");
   EXPECT_EQ(rig_.Json()["settings"][1]["origin"], path + ":2");
+  EXPECT_EQ(rig_.Json()["settings"][2]["value"],
+            nlohmann::json::array({"sha256:" + std::string(64, 'a')}));
 }
 
 TEST_F(ConfigShow, PrintsWhatIsThereAndWhatIsMissing) {
@@ -195,7 +242,35 @@ TEST_F(ConfigShow, PrintsWhatIsThereAndWhatIsMissing) {
 TEST_F(ConfigShow, SaysWhatIsWrongWithAnUnknownKey) {
   const std::string path = scratch_.Write("agent.toml", "isuer = \"issuer.example\"\n");
   EXPECT_EQ(rig_.Run({"config", "show", "-c", path}), 2);
-  EXPECT_NE(rig_.err().find("did you mean 'issuer'?"), std::string::npos);
+  EXPECT_NE(rig_.err().find("(did you mean 'issuer'?)"), std::string::npos);
+  EXPECT_NE(rig_.out().find("/run/lodekey/agent.sock"), std::string::npos) << rig_.out();
+}
+
+TEST_F(ConfigShow, ShowsWhatIsGoodBesideABadValue) {
+  const std::string path =
+      scratch_.Write("agent.toml", "issuer = \"issuer.example\"\nlog_level = \"loud\"\n");
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", path, "--origin"}), 2);
+  EXPECT_NE(rig_.out().find("issuer.example"), std::string::npos) << rig_.out();
+  EXPECT_NE(rig_.out().find("(wrong)"), std::string::npos) << rig_.out();
+  EXPECT_NE(rig_.out().find(path + ":2"), std::string::npos) << rig_.out();
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", path, "-o", "json"}), 2);
+  EXPECT_EQ(rig_.Json()["settings"][1]["value"], "issuer.example");
+  EXPECT_TRUE(rig_.Json()["settings"][3]["value"].is_null());
+}
+
+TEST_F(ConfigShow, SaysNothingOfMissingSettingsBehindASyntaxError) {
+  const std::string path = scratch_.Write("agent.toml", "issuer = \n");
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", path, "--set", "log_level=debug"}), 2);
+  EXPECT_EQ(rig_.err().find("required"), std::string::npos) << rig_.err();
+  EXPECT_NE(rig_.out().find("debug"), std::string::npos) << rig_.out();
+  EXPECT_NE(rig_.out().find("issuer             (unknown)"), std::string::npos) << rig_.out();
+  EXPECT_EQ(rig_.out().find("(missing)"), std::string::npos) << rig_.out();
+}
+
+TEST_F(ConfigShow, PrintsNoTableOfAFileThatIsNotThere) {
+  EXPECT_EQ(rig_.Run({"config", "show", "-c", scratch_ / "absent"}), 2);
+  EXPECT_EQ(rig_.out(), "");
+  EXPECT_NE(rig_.err().find("[config-unreadable]"), std::string::npos) << rig_.err();
 }
 
 TEST_F(ConfigShow, DoesNotTakeTheSocketVariableForASetting) {

@@ -105,6 +105,10 @@ TEST(TpmChecks, FailWithTheReasonWhenTheChipIsAbsent) {
   EXPECT_EQ(checks[0].fix, "switch the TPM on");
 }
 
+TEST(TpmChecks, DoNotJudgeARegisterThatIsNotKnown) {
+  EXPECT_EQ(Find(CheckTpm(Healthy(), {.known = false}), "ledger-register"), nullptr);
+}
+
 TEST(TpmChecks, SayWhyACertificateIsOfNoUse) {
   TpmObservation seen = Healthy();
   seen.ek = ParseEkCertificate(tpm::EkTemplates().front(), Bytes(40, 0x11));
@@ -207,28 +211,62 @@ TEST(Checks, AreAnArrayInJson) {
   EXPECT_TRUE(json[0]["fix"].is_null());
 }
 
-TEST(Doctor, FailsAndGoesOnWithoutConfigurationTpmOrAgent) {
-  const ScratchDir scratch;
-  CommandRig rig;
-  rig.agent.status = Fail(Code::kUnavailable, "lodekeyd is not reachable",
-                          {.name = "agent-unreachable", .advice = "Start the agent."});
-  const std::string path =
-      scratch.Write("agent.toml", "[tpm]\ntcti = \"device:" + (scratch / "absent") +
-                                      "\"\n[evidence]\nboot_log = \"" + (scratch / "b") +
-                                      "\"\nima_log = \"" + (scratch / "i") + "\"\n");
-  EXPECT_EQ(rig.Run({"doctor", "-c", path, "-o", "json"}), 1);
-  EXPECT_EQ(rig.Json()["schema"], 1);
-  EXPECT_EQ(rig.Json()["healthy"], false);
-  std::map<std::string, std::string> levels;
-  const auto json = rig.Json();
-  for (const auto& check : json["checks"]) levels[check["id"]] = check["level"];
-  EXPECT_EQ(levels, (std::map<std::string, std::string>{{"configuration", "fail"},
-                                                        {"tpm-device", "fail"},
-                                                        {"boot-log", "warn"},
-                                                        {"ima-log", "warn"},
-                                                        {"clock", "ok"},
-                                                        {"agent", "fail"},
-                                                        {"issuer-port", "warn"}}));
+class Doctor : public testing::Test {
+ protected:
+  Doctor() {
+    rig_.agent.status = Fail(Code::kUnavailable, "lodekeyd is not reachable",
+                             {.name = "agent-unreachable", .advice = "Start lodekeyd"});
+  }
+  // The level of each check, with `more` in front of a configuration whose TPM and logs are absent.
+  std::map<std::string, std::string> Levels(const std::string& more) {
+    const std::string path =
+        scratch_.Write("agent.toml", more + "[tpm]\ntcti = \"device:" + (scratch_ / "absent") +
+                                         "\"\n[evidence]\nboot_log = \"" + (scratch_ / "b") +
+                                         "\"\nima_log = \"" + (scratch_ / "i") + "\"\n");
+    EXPECT_EQ(rig_.Run({"doctor", "-c", path, "-o", "json"}), 1);
+    const auto json = rig_.Json();
+    EXPECT_EQ(json["schema"], 1);
+    EXPECT_EQ(json["healthy"], false);
+    std::map<std::string, std::string> levels;
+    for (const auto& check : json["checks"]) levels[check["id"]] = check["level"];
+    return levels;
+  }
+  ScratchDir scratch_;
+  CommandRig rig_;
+};
+
+TEST_F(Doctor, FailsAndGoesOnWithoutConfigurationTpmOrAgent) {
+  EXPECT_EQ(Levels(""), (std::map<std::string, std::string>{{"configuration", "fail"},
+                                                            {"tpm-device", "fail"},
+                                                            {"boot-log", "warn"},
+                                                            {"ima-log", "warn"},
+                                                            {"clock", "ok"},
+                                                            {"agent", "fail"},
+                                                            {"issuer-port", "warn"}}));
+}
+
+TEST_F(Doctor, DropsNoCheckForABadKey) {
+  Port port;
+  const std::string issuer = "issuer = \"" + port.address() + "\"\n";
+  const std::map<std::string, std::string> expected{
+      {"configuration", "fail"}, {"tpm-device", "fail"}, {"boot-log", "warn"}, {"ima-log", "warn"},
+      {"clock", "ok"},           {"agent", "fail"},      {"issuer-port", "ok"}};
+  EXPECT_EQ(Levels(issuer + "bogus = 1\nlog_level = \"loud\"\n"), expected);
+}
+
+TEST_F(Doctor, LooksAtNothingThatASyntaxErrorHides) {
+  EXPECT_EQ(
+      Levels("issuer = \n"),
+      (std::map<std::string, std::string>{
+          {"configuration", "fail"}, {"clock", "ok"}, {"agent", "fail"}, {"issuer-port", "warn"}}));
+}
+
+TEST(ConfigCheck, FailsForAGroupThatDoesNotExist) {
+  platform::AgentConfig config{.group = "root"};
+  EXPECT_EQ(CheckConfig(config).level, Level::kOk);
+  config.group = "no-such-group-here";
+  EXPECT_EQ(CheckConfig(config).level, Level::kFail);
+  EXPECT_EQ(CheckConfig(config).what, "agent.group: there is no group 'no-such-group-here'");
 }
 
 }  // namespace

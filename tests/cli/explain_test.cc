@@ -122,6 +122,39 @@ TEST(ExplainCommand, TellsTheAgentsLastVerdictOnce) {
   EXPECT_EQ(rig.out().find("The last problem"), std::string::npos);
 }
 
+// As after `lodekey node remove`.
+TEST(ExplainCommand, TellsTheProblemBeforeTheVerdictThatItOvertook) {
+  CommandRig rig;
+  auto status = EnrolledStatus();
+  status.set_phase("refused");
+  status.clear_spiffe_id();
+  status.mutable_problem()->set_code("node-removed");
+  status.mutable_problem()->set_text("this host was removed");
+  status.mutable_problem()->set_advice("Ask for: lodekey node allow");
+  rig.agent.status = status;
+  EXPECT_EQ(rig.Run({"explain"}), 0);
+  EXPECT_EQ(
+      rig.out(),
+      "The issuer refused this host; it has no identity.\n"
+      "The last problem: this host was removed. [node-removed]\n"
+      "  What to do: Ask for: lodekey node allow\n"
+      "\n"
+      "Before that, at 2026-05-31T23:59:00.000Z the issuer accepted this host: every rule was "
+      "satisfied.\n");
+  const std::string text = rig.out();
+  EXPECT_EQ(rig.Run({"explain", "-o", "json"}), 0);
+  EXPECT_EQ(rig.Json()["text"], text);
+}
+
+TEST(ExplainCommand, SaysHowAnUnenrolledHostComesBack) {
+  CommandRig rig;
+  agent::v1::Status status;
+  status.set_phase("unenrolled");
+  rig.agent.status = status;
+  EXPECT_EQ(rig.Run({"explain"}), 0);
+  EXPECT_NE(rig.out().find("What to do: lodekey enroll"), std::string::npos) << rig.out();
+}
+
 TEST(ExplainCommand, AddsAProblemThatIsNotTheVerdict) {
   CommandRig rig;
   auto status = EnrolledStatus();
@@ -147,6 +180,27 @@ TEST(ExplainCommand, AsksTheIssuerAboutANode) {
   EXPECT_EQ(rig.Json()["schema"], 1);
   EXPECT_EQ(rig.Json()["standing"], "quarantined");
   EXPECT_EQ(rig.Json()["verdict"]["outcome"], "node-quarantined");
+}
+
+TEST(ExplainCommand, SaysOfARemovedNodeThatItWasAcceptedBefore) {
+  CommandRig rig;
+  admin::v1::Node node;
+  node.set_id(std::string(64, 'b'));
+  node.set_standing("removed");
+  *node.mutable_last_verdict() = Judged(Verdict::ACCEPTED);
+  rig.issuer.node = node;
+  EXPECT_EQ(rig.Run({"explain", "--node", "bbbbbbbb"}), 0);
+  EXPECT_NE(rig.out().find("was removed"), std::string::npos);
+  EXPECT_NE(rig.out().find("Before that, at 2026-06-01T00:00:00.000Z the issuer accepted"),
+            std::string::npos)
+      << rig.out();
+}
+
+TEST(ExplainCommand, TakesNoShorterPrefixThanTheIssuer) {
+  CommandRig rig;
+  EXPECT_EQ(rig.Run({"explain", "--node", "4aff076"}), 2);
+  EXPECT_NE(rig.err().find("8 digits or more"), std::string::npos) << rig.err();
+  EXPECT_EQ(rig.issuer.asked, "");
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ agent::v1::EnrollResponse Enrolled(bool changed) {
 
 std::unexpected<Error> Unreachable() {
   return Fail(Code::kUnavailable, "lodekeyd is not reachable",
-              {.name = "agent-unreachable", .advice = "Start the agent: systemctl start lodekeyd"});
+              {.name = "agent-unreachable", .advice = "Start lodekeyd"});
 }
 
 TEST(Enroll, PrintsTheIdentity) {
@@ -67,7 +67,7 @@ TEST(Enroll, PrintsAnErrorAsJsonWhenAsked) {
   EXPECT_EQ(rig.out(), "");
   EXPECT_EQ(rig.ErrorJson()["schema"], 1);
   EXPECT_EQ(rig.ErrorJson()["code"], "agent-unreachable");
-  EXPECT_EQ(rig.ErrorJson()["advice"], "Start the agent: systemctl start lodekeyd");
+  EXPECT_EQ(rig.ErrorJson()["advice"], "Start lodekeyd");
 }
 
 TEST(Unenroll, SaysWhetherAnythingChanged) {

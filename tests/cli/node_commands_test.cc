@@ -8,6 +8,8 @@ namespace {
 
 using admin::v1::Node;
 
+const Time kNow = Time(Duration(kNowMs));
+
 Node NodeNamed(char digit) {
   Node node;
   node.set_id(std::string(64, digit));
@@ -88,7 +90,7 @@ TEST(NodeShow, MarksWhatItsGroupApproves) {
   *node.add_references() = Pcr(4, '\x99');
   *node.add_references() = Pcr(4, '\x22');
   *node.add_references() = Pcr(8, '\x99');
-  const std::string text = NodeText(node);
+  const std::string text = NodeText(node, kNow);
   EXPECT_NE(text.find("0    sha256  " + std::string(64, '1') + "  -\n"), text.npos) << text;
   EXPECT_NE(text.find("4    sha256  " + std::string(64, '2') + "  approved\n"), text.npos) << text;
   EXPECT_NE(text.find("8    sha256  " + std::string(64, '3') + "  not approved\n"), text.npos);
@@ -98,17 +100,59 @@ TEST(NodeShow, MarksWhatItsGroupApproves) {
 TEST(NodeShow, SaysHowToApproveAPendingKey) {
   Node node = NodeNamed('a');
   node.set_pending_ak_name(std::string(34, '\x44'));
-  EXPECT_NE(
-      NodeText(node).find("lodekey node approve-ak aaaaaaaaaaaaaaaa --ak " + std::string(68, '4')),
-      std::string::npos);
+  EXPECT_NE(NodeText(node, kNow)
+                .find("lodekey node approve-ak aaaaaaaaaaaaaaaa --ak " + std::string(68, '4')),
+            std::string::npos);
 }
 
 TEST(NodeShow, SaysWhatEachStandingMeans) {
   for (const char* standing : {"allowed", "active", "refused", "quarantined", "removed", "new"}) {
     Node node = NodeNamed('a');
     node.set_standing(standing);
-    EXPECT_TRUE(StandingSentence(node).starts_with("Node aaaaaaaaaaaaaaaa ")) << standing;
+    EXPECT_TRUE(StandingSentence(node, kNow).starts_with("Node aaaaaaaaaaaaaaaa ")) << standing;
   }
+}
+
+TEST(NodeShow, TellsWhetherAnActiveNodeStillHasAnIdentity) {
+  Node node = NodeNamed('a');
+  node.set_standing("active");
+  EXPECT_NE(StandingSentence(node, kNow).find("has no identity: it was given none yet"),
+            std::string::npos);
+  node.set_not_after_unix_ms(kNowMs);
+  EXPECT_EQ(StandingSentence(node, kNow),
+            "Node aaaaaaaaaaaaaaaa has no identity: its last one ended at "
+            "2026-06-01T00:00:00.000Z.\n");
+  node.set_not_after_unix_ms(kNowMs + 1000);
+  EXPECT_EQ(StandingSentence(node, kNow),
+            "Node aaaaaaaaaaaaaaaa has an identity until 2026-06-01T00:00:01.000Z.\n");
+  node.mutable_last_verdict()->set_outcome(verdict::v1::Verdict::MESSAGE_REFUSED);
+  node.mutable_last_verdict()->add_failed()->set_code("ak-not-approved");
+  EXPECT_NE(StandingSentence(node, kNow).find("was not accepted"), std::string::npos);
+}
+
+TEST(NodeShowCommand, TakesNoShorterPrefixThanTheIssuer) {
+  CommandRig rig;
+  EXPECT_EQ(rig.Run({"node", "show", "4aff076"}), 2);
+  EXPECT_EQ(rig.err(),
+            "lodekey: NODE: '4aff076' is too short: a prefix of a node's id has 8 digits or more. "
+            "[usage]\n  See: lodekey node show --help\n");
+  EXPECT_EQ(rig.Run({"node", "remove", "4aff076"}), 2);
+  EXPECT_EQ(rig.issuer.asked, "");
+}
+
+TEST(NodeShowCommand, HasNullForWhatANodeThatNeverEnrolledLacks) {
+  CommandRig rig;
+  Node node = NodeNamed('a');
+  node.clear_evidence_unix_ms();
+  rig.issuer.node = node;
+  EXPECT_EQ(rig.Run({"node", "show", "aaaaaaaa", "-o", "json"}), 0);
+  for (const char* name : {"firmware_version", "reset_count", "restart_count", "ima_bytes"}) {
+    EXPECT_TRUE(rig.Json()["node"][name].is_null()) << name;
+  }
+  node.set_evidence_unix_ms(kNowMs);
+  rig.issuer.node = node;
+  EXPECT_EQ(rig.Run({"node", "show", "aaaaaaaa", "-o", "json"}), 0);
+  EXPECT_EQ(rig.Json()["node"]["reset_count"], 0);
 }
 
 TEST(NodeShowCommand, PrintsItsSchema) {
@@ -209,7 +253,9 @@ TEST(NodeApprovePcrs, SendsAndPrintsTheValuesThatTheNodeShows) {
       "Approving what node aaaaaaaaaaaaaaaa showed at 2026-06-01T00:00:00.000Z:\n\n"))
       << rig.out();
   EXPECT_NE(rig.out().find("14   sha256  " + std::string(64, '4')), std::string::npos) << rig.out();
-  EXPECT_NE(rig.out().find("set what its group accepts"), std::string::npos) << rig.out();
+  EXPECT_NE(rig.out().find("set what the hosts of its group, 'edge', have to show"),
+            std::string::npos)
+      << rig.out();
 }
 
 TEST(NodeApprovePcrs, TakesWhatAGroupCanShareWithoutRegisters) {

@@ -110,8 +110,9 @@ TEST(StatusJson, HasEveryFieldOfItsSchema) {
 
 TEST(StatusJson, HasNullForWhatIsAbsent) {
   const Json json = StatusJson(NewStatus("starting"), kNow);
-  for (const char* name : {"spiffe_id", "serial", "not_after", "last_attested", "next_attest",
-                           "last_verdict", "problem", "ek_hash", "ak_name", "audit_head"}) {
+  for (const char* name :
+       {"spiffe_id", "serial", "not_after", "last_attested", "next_attest", "last_verdict",
+        "problem", "ek_hash", "ak_name", "audit_head", "bundle_sequence"}) {
     EXPECT_TRUE(json[name].is_null()) << name;
   }
   EXPECT_EQ(json["served"], false);

@@ -24,7 +24,7 @@ void CheckRoundTrip(const Config& config) {
   const auto rows = config.Dump();
   ConfigInputs inputs;
   for (const Config::Row& row : rows) {
-    inputs.command_line.push_back({.key = row.key, .text = row.value});
+    inputs.command_line.push_back({.key = row.key, .text = row.value.value()});
   }
   const auto again = BuildConfig(AgentConfigSchema(), inputs);
   if (!again) std::abort();

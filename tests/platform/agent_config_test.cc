@@ -112,13 +112,13 @@ TEST(AgentConfig, TakesTheCommandLineOverTheEnvironmentOverTheFile) {
   ASSERT_TRUE(config) << config.error().text;
   EXPECT_EQ(config->issuer, (HostPort{"flag.example", 1}));
   EXPECT_EQ(config->tcti, "swtpm:");
-  EXPECT_EQ(config->raw.Origin("issuer"), "command line --issuer");
+  EXPECT_EQ(config->raw.Origin("issuer"), "command line --set issuer");
   EXPECT_EQ(config->raw.Origin("tpm.tcti"), "environment LODEKEY_AGENT_TPM_TCTI");
 }
 
 TEST(AgentConfig, NeedsTheFileThatWasNamed) {
   const ScratchDir scratch;
-  EXPECT_EQ(LoadAgentConfig(scratch / "none.toml", {}).error().Name(), "file-not-found");
+  EXPECT_EQ(LoadAgentConfig(scratch / "none.toml", {}).error().Name(), "config-unreadable");
 }
 
 TEST(AgentConfigSchema, HasADocForEachKeyAndNoTwoKeysShareAVariable) {

@@ -61,7 +61,7 @@ TEST(LoadConfig, NeedsTheFileOnlyWhenItWasNamed) {
   const auto required = Load(scratch, true);
   ASSERT_FALSE(required);
   EXPECT_EQ(required.error().code, Code::kNotFound);
-  EXPECT_EQ(required.error().Name(), "file-not-found");
+  EXPECT_EQ(required.error().Name(), "config-unreadable");
   EXPECT_THAT(required.error().text, HasSubstr(scratch / "main.toml"));
   scratch.Write("conf.d/x.toml", "a = 'drop-in'");
   const auto optional = Load(scratch, false);
@@ -94,7 +94,7 @@ TEST(LoadConfig, RefusesDropInsThatEverybodyMayWrite) {
 TEST(LoadConfig, RefusesFilesOfMoreThanAMebibyte) {
   const ScratchDir scratch;
   scratch.Write("main.toml", std::string((1 << 20) + 1, '#'));
-  EXPECT_EQ(Load(scratch).error().Name(), "file-too-large");
+  EXPECT_EQ(Load(scratch).error().Name(), "config-unreadable");
 }
 
 TEST(LoadConfig, RefusesADirectoryOfTooManyDropIns) {
@@ -102,6 +102,35 @@ TEST(LoadConfig, RefusesADirectoryOfTooManyDropIns) {
   scratch.Write("main.toml", "");
   for (int i = 0; i <= 64; ++i) scratch.Write("conf.d/" + std::to_string(i) + ".toml", "");
   EXPECT_THAT(Load(scratch).error().text, HasSubstr("more than 64 files"));
+}
+
+TEST(ReadConfig, KnowsNothingOfAFileThatItMayNotUse) {
+  const ScratchDir scratch;
+  const ConfigSources sources{.file = scratch.Write("main.toml", "a = 'x'", 0646)};
+  const ConfigReading reading = ReadConfig(kSchema, sources);
+  ASSERT_TRUE(reading.problem);
+  EXPECT_EQ(reading.problem->Name(), "config-unsafe");
+  EXPECT_FALSE(reading.incomplete_alone);
+  EXPECT_FALSE(reading.config.Has("a"));
+}
+
+TEST(ReadConfig, TakesAFileThatThisUserMayNotReadForAbsentWhereThatIsAllowed) {
+  const ScratchDir scratch;
+  ConfigSources sources{.file = scratch.Write("main.toml", "a = 'x'", 0000)};
+  ::chmod(scratch.path().c_str(), 0755);
+  const int status = RunInChild([&] {
+    if (!BecomeUnprivileged()) return kChildNotPermitted;
+    EXPECT_EQ(ReadConfig(kSchema, sources).problem.value().Name(), "config-unreadable");
+    sources.unreadable_is_absent = true;
+    sources.command_line = {{"b", "flag"}};
+    const ConfigReading reading = ReadConfig(kSchema, sources);
+    if (reading.problem) return kChildFailed;
+    EXPECT_EQ(reading.config.Text("a"), "default");
+    EXPECT_EQ(reading.config.Text("b"), "flag");
+    return testing::Test::HasFailure() ? kChildFailed : kChildPassed;
+  });
+  if (status == kChildNotPermitted) GTEST_SKIP() << "may not become another user";
+  EXPECT_EQ(status, kChildPassed);
 }
 
 TEST(LoadConfig, NeedsNoFileAtAll) {

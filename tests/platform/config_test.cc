@@ -79,7 +79,7 @@ TEST(Config, TakesTheLaterSourceAsAWhole) {
   EXPECT_EQ(config->Origin("tags"), "b:1");
   EXPECT_EQ(config->Origin("net.wait"), "a:4");
   EXPECT_EQ(config->Origin("net.fast"), "environment APP_NET_FAST");
-  EXPECT_EQ(config->Origin("net.port"), "command line --net.port");
+  EXPECT_EQ(config->Origin("net.port"), "command line --set net.port");
   EXPECT_EQ(config->Origin("store.limit"), "default");
 }
 
@@ -99,9 +99,9 @@ TEST(Config, IsDumpedInTheOrderOfItsSchemaWithoutSecrets) {
 
 TEST(Config, NamesAnUnknownKeyAndTheOneThatWasMeant) {
   EXPECT_EQ(ErrorOf("name = 'n'\nnmae = 'x'"),
-            "configuration: /etc/x.toml:2:1: unknown key 'nmae'; did you mean 'name'?");
+            "configuration: /etc/x.toml:2:1: unknown key 'nmae' (did you mean 'name'?)");
   EXPECT_THAT(ErrorOf("name = 'n'\n[net]\nprot = 1"),
-              HasSubstr("/etc/x.toml:3:1: unknown key 'net.prot'; did you mean 'net.port'?"));
+              HasSubstr("/etc/x.toml:3:1: unknown key 'net.prot' (did you mean 'net.port'?)"));
   EXPECT_THAT(ErrorOf("name = 'n'\nport = 1"), HasSubstr("did you mean 'net.port'?"));
   EXPECT_THAT(ErrorOf("[net]\nname = 'n'"), HasSubstr("did you mean 'name'?"));
   EXPECT_THAT(ErrorOf("name = 'n'\ncompletely = 1"),
@@ -112,9 +112,9 @@ TEST(Config, RefusesAnUnknownVariableOrFlag) {
   const auto variable =
       BuildConfig(Schema(), {.environment_prefix = "APP_", .environment = {{"APP_NAM", "x"}}});
   EXPECT_THAT(variable.error().text,
-              HasSubstr("environment: unknown key 'APP_NAM'; did you mean 'APP_NAME'?"));
+              HasSubstr("environment: unknown key 'APP_NAM' (did you mean 'APP_NAME'?)"));
   EXPECT_THAT(Build("name = 'n'", {{"net.prt", "1"}}).error().text,
-              HasSubstr("command line: unknown key 'net.prt'; did you mean 'net.port'?"));
+              HasSubstr("command line: unknown key 'net.prt' (did you mean 'net.port'?)"));
 }
 
 TEST(Config, SaysWhereAValueIsOfTheWrongTypeOrOutOfRange) {
@@ -123,7 +123,7 @@ TEST(Config, SaysWhereAValueIsOfTheWrongTypeOrOutOfRange) {
   EXPECT_THAT(ErrorOf("name = 'n'\nnet.port = 0"),
               HasSubstr("/etc/x.toml:2:5: 'net.port' must be from 1 to 65535, not '0'"));
   EXPECT_THAT(Build("name = 'n'", {{"net.wait", "soon"}}).error().text,
-              HasSubstr("command line --net.wait: 'net.wait' must be a duration"));
+              HasSubstr("command line --set net.wait: 'net.wait' must be a duration"));
   EXPECT_THAT(ErrorOf("name = {first = 'n'}"), HasSubstr("unknown key 'name.first'"));
 }
 
@@ -134,7 +134,7 @@ TEST(Config, ReportsEveryProblemOfALoadTogether) {
   EXPECT_EQ(config.error().Name(), "config-invalid");
   EXPECT_EQ(config.error().text,
             "configuration: "
-            "/etc/x.toml:1:1: unknown key 'nmae'; did you mean 'name'?; "
+            "/etc/x.toml:1:1: unknown key 'nmae' (did you mean 'name'?); "
             "/etc/x.toml:3:1: 'net.port' must be from 1 to 65535, not '0'; "
             "/etc/x.toml:4:1: 'net.fast' must be true or false, not an integer; "
             "command line: unknown key 'bogus'; "
@@ -150,6 +150,59 @@ TEST(Config, ReportsSyntaxErrorsWithTheirPlaceAndGoesOn) {
   ASSERT_FALSE(config);
   EXPECT_THAT(config.error().text, HasSubstr("a:1:"));
   EXPECT_THAT(config.error().text, HasSubstr("b:1:1: unknown key 'x'"));
+}
+
+TEST(Config, CallsNothingMissingThatADocumentWithASyntaxErrorMayHave) {
+  EXPECT_THAT(ErrorOf("name = \n"), Not(HasSubstr("required")));
+}
+
+TEST(Config, SaysWhatToWriteWhereThereIsNoFile) {
+  const auto config = BuildConfig(Schema(), {.absent_file = "/etc/x.toml"});
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().text,
+            "configuration: there is no '/etc/x.toml'; 'name' is required: the name");
+  EXPECT_EQ(config.error().advice, "Write /etc/x.toml, with a line for each of: name = \"…\"");
+  EXPECT_TRUE(
+      BuildConfig(Schema(), {.absent_file = "/etc/x.toml", .command_line = {{"name", "n"}}}))
+      << "the file is not needed";
+}
+
+ConfigReading Judge(const std::string& text) {
+  return JudgeConfig(Schema(), {.documents = {{.name = "/etc/x.toml", .text = text}}});
+}
+
+TEST(ConfigReading, HasWhatIsGoodBesideWhatIsWrong) {
+  const ConfigReading reading = Judge("name = 'n'\nbogus = 1\nnet.port = 0\nstore.dir = 'x'");
+  ASSERT_TRUE(reading.problem);
+  EXPECT_FALSE(reading.incomplete_alone);
+  EXPECT_EQ(reading.config.Text("name"), "n");
+  EXPECT_FALSE(reading.config.Flag("net.fast")) << "the default";
+  EXPECT_FALSE(reading.config.Has("net.port"));
+  EXPECT_FALSE(reading.config.Has("store.file")) << "its default depends on what is wrong";
+  const auto rows = reading.config.Dump();
+  EXPECT_EQ(rows[2].value, std::nullopt);
+  EXPECT_EQ(rows[2].origin, "/etc/x.toml:3");
+  EXPECT_EQ(rows[7].value, std::nullopt);
+  EXPECT_EQ(rows[7].origin, "default");
+}
+
+TEST(ConfigReading, TellsIncompleteFromWrong) {
+  const ConfigReading reading = Judge("net.port = 1");
+  ASSERT_TRUE(reading.problem);
+  EXPECT_TRUE(reading.incomplete_alone);
+  EXPECT_FALSE(reading.config.Has("name"));
+  EXPECT_EQ(reading.config.Dump()[0].origin, "");
+  const ConfigReading whole = Judge("name = 'n'");
+  EXPECT_FALSE(whole.problem);
+  EXPECT_FALSE(whole.incomplete_alone);
+}
+
+TEST(ConfigReading, TakesNoDefaultsWhereADocumentCannotBeParsed) {
+  const ConfigReading reading = Judge("name = \n");
+  ASSERT_TRUE(reading.problem);
+  EXPECT_FALSE(reading.incomplete_alone);
+  EXPECT_FALSE(reading.config.Has("net.port"));
+  EXPECT_EQ(reading.config.Dump().size(), Schema().size());
 }
 
 TEST(Config, BoundsWhatItReports) {

@@ -15,16 +15,21 @@ TEST(HostPort, ReadsNamesAndAddresses) {
 
 TEST(HostPort, RefusesWhatIsNeither) {
   for (const char* text :
-       {"",        ":7443",      "host:",    "host:0",       "host:65536", "host:-1",
-        "host:+1", "host:7443x", "host:1:2", "https://host", "ho st",      "host/path",
-        "-host",   ".host",      "[::1",     "[::1]7443",    "[::1]:",     "[host]:1",
-        "::1",     "[]",         "host\n",   "[::1%eth0]"}) {
+       {"",           ":7443",      "host:",    "host:0",       "host:65536", "host:-1",
+        "host:+1",    "host:7443x", "host:1:2", "https://host", "ho st",      "host/path",
+        "-host",      ".host",      "[::1",     "[::1]7443",    "[::1]:",     "[host]:1",
+        "::1",        "[]",         "host\n",   "[::1%eth0]",   "7443",       "0.0.0",
+        "10.0.0.300", "a..b",       "host-",    "a.-b",         "issuer.1"}) {
     const auto address = ParseHostPort(text, 7443);
     ASSERT_FALSE(address) << text;
     EXPECT_EQ(address.error().code, Code::kInvalidArgument);
   }
-  EXPECT_FALSE(ParseHostPort(std::string(254, 'a'), 7443));
-  EXPECT_TRUE(ParseHostPort(std::string(253, 'a'), 7443));
+  std::string longest;
+  for (int i = 0; i < 126; ++i) longest += "a.";
+  EXPECT_TRUE(ParseHostPort(longest + "a", 7443));
+  EXPECT_FALSE(ParseHostPort(longest + "ab", 7443));
+  EXPECT_TRUE(ParseHostPort(std::string(63, 'a') + ".example.", 7443));
+  EXPECT_FALSE(ParseHostPort(std::string(64, 'a') + ".example", 7443));
 }
 
 TEST(HostPort, IsWrittenAsItIsRead) {

@@ -35,14 +35,15 @@ TEST(FormatError, IsOneJsonObjectOnOneLineWhateverTheTextHas) {
 }
 
 TEST(ExitCodeOf, FollowsTheName) {
-  for (const auto& [name, exit] : {std::pair("tpm-absent", ExitCode::kTpmUnavailable),
-                                   std::pair("tpm-permission", ExitCode::kTpmUnavailable),
-                                   std::pair("issuer-unreachable", ExitCode::kIssuerUnreachable),
-                                   std::pair("issuer-untrusted", ExitCode::kIssuerUnreachable),
-                                   std::pair("not-enrolled", ExitCode::kNotEnrolled),
-                                   std::pair("identity-expired", ExitCode::kExpired),
-                                   std::pair("config-invalid", ExitCode::kUsage),
-                                   std::pair("config-unsafe", ExitCode::kUsage)}) {
+  for (const auto& [name, exit] :
+       {std::pair("tpm-absent", ExitCode::kTpmUnavailable),
+        std::pair("tpm-permission", ExitCode::kTpmUnavailable),
+        std::pair("issuer-unreachable", ExitCode::kIssuerUnreachable),
+        std::pair("issuer-untrusted", ExitCode::kIssuerUnreachable),
+        std::pair("not-enrolled", ExitCode::kNotEnrolled),
+        std::pair("identity-expired", ExitCode::kExpired),
+        std::pair("config-invalid", ExitCode::kUsage), std::pair("config-unsafe", ExitCode::kUsage),
+        std::pair("config-unreadable", ExitCode::kUsage)}) {
     EXPECT_EQ(ExitCodeOf(Named(name)), exit) << name;
     EXPECT_EQ(ExitCodeOf(Named(name, Code::kDenied)), exit) << name << " whatever its code";
   }

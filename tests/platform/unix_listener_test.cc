@@ -63,6 +63,13 @@ TEST(UnixListener, KnowsGroupsByName) {
   EXPECT_EQ(StatOf(scratch / "s").st_gid, 0u);
 }
 
+TEST(FindGroup, TakesANameANumberOrNothing) {
+  EXPECT_EQ(FindGroup("root"), gid_t{0});
+  EXPECT_EQ(FindGroup("4711"), gid_t{4711});
+  EXPECT_EQ(FindGroup(""), static_cast<gid_t>(-1));
+  EXPECT_EQ(FindGroup("no-such-group-here").error().Name(), "group-unknown");
+}
+
 TEST(UnixListener, RefusesAnUnknownGroupBeforeAnythingIsMade) {
   const ScratchDir scratch;
   const auto listener = UnixListener::Create(scratch / "s", 0660, "no-such-group-here", Ignore);
