@@ -40,6 +40,14 @@ Error ErrorOf(const Verdict& verdict, Code code) {
   return error;
 }
 
+// The issuer tells a host that it refuses no more than a name.
+std::string AdviceFor(std::string_view name, const std::string& ek_hash) {
+  if (name == "node-removed")
+    return "On the issuer, if it is to come back: lodekey node allow " + ek_hash;
+  if (name == "node-quarantined") return "On the issuer: lodekey explain --node " + ek_hash;
+  return {};
+}
+
 std::shared_ptr<TrustedClock> MakeClock(State& state) {
   const auto& boot = state.boot();
   std::optional<TrustedClock::Stated> stated;
@@ -346,7 +354,8 @@ Duration Agent::Succeeded() {
   return kAgain;
 }
 
-Duration Agent::Failed(const Error& error) {
+Duration Agent::Failed(Error error) {
+  if (error.advice.empty() && tpm_) error.advice = AdviceFor(error.Name(), tpm_->ek_hash());
   problem_ = error;
   platform::LogEvent(LogLevel::kWarning, error.text,
                      {{"code", std::string(error.Name())}, {"advice", error.advice}});

@@ -64,7 +64,7 @@ class Agent {
                  Time issuer_time);
   void NoteNext(const lodekey::node::v1::NextStep& next);
   void DropEnrolment();
-  Duration Failed(const Error& error);
+  Duration Failed(Error error);
   Duration Succeeded();
   Result<void> UseIdentity();
   Time Now() const { return clock_->Now(); }

@@ -9,6 +9,7 @@
 #include "issuer/inventory.h"
 #include "issuer/node_message.h"
 #include "lodekey/admin/v1/admin_service.grpc.pb.h"
+#include "platform/log.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -73,7 +74,7 @@ class Service final : public admin::AdminService::Service {
       ASSIGN_OR_RETURN(const ChangedNode changed,
                        inventory_.Allow(request->ek_hash(), LabelsOf(request->labels()), actor),
                        "allow a node");
-      return Report(changed, *response);
+      return Report(changed, "allow", actor, *response);
     });
   }
 
@@ -83,7 +84,7 @@ class Service final : public admin::AdminService::Service {
       ASSIGN_OR_RETURN(const ChangedNode changed, inventory_.Remove(request->node(), actor),
                        "remove a node");
       connections_.Close(changed.record.id);
-      return Report(changed, *response);
+      return Report(changed, "remove", actor, *response);
     });
   }
 
@@ -96,7 +97,8 @@ class Service final : public admin::AdminService::Service {
                        "approve PCRs");
       for (const ReferencePcr& reference : approved.approved)
         *response->add_approved() = EncodePcrValue(reference.bank, reference.pcr, reference.value);
-      return Report({.changed = approved.changed, .record = approved.record}, *response);
+      return Report({.changed = approved.changed, .record = approved.record}, "approve-pcrs", actor,
+                    *response);
     });
   }
 
@@ -106,7 +108,7 @@ class Service final : public admin::AdminService::Service {
       ASSIGN_OR_RETURN(const ChangedNode changed,
                        inventory_.ApproveAk(request->node(), AsBytes(request->ak_name()), actor),
                        "approve an attestation key");
-      return Report(changed, *response);
+      return Report(changed, "approve-ak", actor, *response);
     });
   }
 
@@ -128,8 +130,13 @@ class Service final : public admin::AdminService::Service {
   Result<void> List(const admin::ListNodesRequest& request, admin::ListNodesResponse& response);
   Result<void> Show(admin::ShowIssuerResponse& response);
 
-  Result<void> Report(const ChangedNode& changed, admin::ChangeResponse& response) {
+  Result<void> Report(const ChangedNode& changed, const std::string& verb, const std::string& actor,
+                      admin::ChangeResponse& response) {
     response.set_changed(changed.changed);
+    if (changed.changed) {
+      platform::LogEvent(platform::LogLevel::kInfo, "an operator changed a node",
+                         {{"node", changed.record.id}, {"verb", verb}, {"actor", actor}});
+    }
     ASSIGN_OR_RETURN(*response.mutable_node(), EncodeNode(context_, changed.record), "show a node");
     return {};
   }

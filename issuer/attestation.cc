@@ -10,6 +10,7 @@
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
 #include "issuer/quarantine.h"
+#include "issuer/standing_log.h"
 #include "issuer/strangers.h"
 #include "platform/clock.h"
 
@@ -89,7 +90,8 @@ lodekey::verdict::v1::Verdict NonceVerdict(lodekey::verdict::v1::Verdict::Outcom
 // One Attest from identified peer to reply.
 class Attesting {
  public:
-  Attesting(const Context& context, PeerNode peer) : context_(context), peer_(std::move(peer)) {}
+  Attesting(const Context& context, PeerNode peer)
+      : context_(context), peer_(std::move(peer)), before_(peer_.record.standing) {}
 
   void OfferNonce(Time now) { *response_.mutable_next() = OfferNextStep(context_, record(), now); }
   // Answers that the message is refused, and offers a new nonce; the node's standing is unchanged.
@@ -102,6 +104,10 @@ class Attesting {
   NodeRecord& record() { return peer_.record; }
 
  private:
+  // Why the standing is what it is; empty: all is well.
+  std::string Reason() const {
+    return quarantine_.empty() && verdict_ ? FirstFailure(*verdict_) : quarantine_;
+  }
   Result<void> Accept(const Decision& decision, const IssuedNonce& nonce,
                       const attest::Evidence& evidence, Time now);
   void AcceptIma(const attest::Evidence& evidence);
@@ -110,6 +116,7 @@ class Attesting {
   PeerNode peer_;
   std::optional<attest::Verdict> verdict_;
   std::optional<Grant> grant_;
+  Standing before_;
   std::string quarantine_;  // why; empty: it is not
   std::vector<std::string> audit_;
   std::optional<Bytes> boot_log_;
@@ -260,7 +267,7 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
         reply(Guarded("the end of the attestation", [&]() -> Result<node::AttestResponse> {
           ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head),
                            "record the attestation");
-          if (!self->quarantine_.empty()) AlarmQuarantine(self->record().id, self->quarantine_);
+          LogStanding(self->record().id, self->before_, self->record().standing, self->Reason());
           *self->response_.mutable_audit_head() = HeadOf(committed);
           if (self->record().standing == Standing::kQuarantined && !self->verdict_) {
             return Fail(Code::kDenied, "the node is quarantined",

@@ -9,6 +9,7 @@
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
 #include "issuer/quarantine.h"
+#include "issuer/standing_log.h"
 #include "platform/clock.h"
 #include "tpm/make_credential.h"
 
@@ -67,7 +68,7 @@ Result<NodeRecord> FindNode(const Context& context, const std::string& ek_hash) 
                   "inventory");
   if (!record) {
     return Fail(
-        Code::kDenied, "the inventory has no such endorsement key",
+        Code::kDenied, fmt::format("the inventory has no endorsement key {}", ek_hash),
         {.name = "ek-not-in-inventory", .advice = "On the issuer: lodekey node allow " + ek_hash});
   }
   RETURN_IF_ERROR(CheckStanding(*record), "inventory");
@@ -138,12 +139,17 @@ class Finishing {
       : context_(context),
         challenge_(std::move(challenge)),
         record_(std::move(record)),
-        subject_(std::move(subject)) {}
+        subject_(std::move(subject)),
+        before_(record_.standing) {}
 
   Result<void> Judge(const node::FinishEnrolmentRequest& request, Time now);
   void Commit(Reply<node::FinishEnrolmentResponse> reply) &&;
 
  private:
+  // Why the standing is what it is; empty: all is well.
+  std::string Reason() const {
+    return quarantine_.empty() && verdict_ ? FirstFailure(*verdict_) : quarantine_;
+  }
   Result<void> Enrol(const attest::Evidence& evidence, Time now);
   void Remember(const attest::Evidence& evidence, Time now);
 
@@ -154,6 +160,7 @@ class Finishing {
   std::optional<attest::EarlierEnrolment> earlier_;
   std::optional<attest::Verdict> verdict_;
   std::optional<Grant> grant_;
+  Standing before_;
   std::string quarantine_;  // why; empty: it is not
   std::vector<std::string> audit_;
   std::optional<Bytes> boot_log_;
@@ -268,7 +275,7 @@ void Finishing::Commit(Reply<node::FinishEnrolmentResponse> reply) && {
                                        reply = std::move(reply)](Result<crypto::ChainHead> head) {
     reply(Guarded("the end of the enrolment", [&]() -> Result<node::FinishEnrolmentResponse> {
       ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head), "record the enrolment");
-      if (!self->quarantine_.empty()) AlarmQuarantine(self->record_.id, self->quarantine_);
+      LogStanding(self->record_.id, self->before_, self->record_.standing, self->Reason());
       *self->response_.mutable_audit_head() = HeadOf(committed);
       self->response_.set_time_unix_ms(self->context_.now().time_since_epoch().count());
       if (!self->grant_) return self->response_;

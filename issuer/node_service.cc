@@ -168,8 +168,7 @@ class Service final : public RawService {
     const std::string source = SourceOf(context.peer());
     auto peer = Identify(context, source);
     if (!peer) {
-      return strangers_.Refuse(source, std::move(peer.error()).Wrapped("attest"),
-                               kTooManyAttestations);
+      return strangers_.Refuse(source, std::move(peer.error()), kTooManyAttestations);
     }
     connections_.Note(peer->record.id, context.peer());
     return peer;

@@ -68,7 +68,8 @@ Result<PeerNode> FindPeerNode(const Context& context, ParsedCache<tpm::PublicAre
                    "node key");
   // The key first: nobody else learns the node's standing.
   if (!(node_key.key() == certificate.key())) return NotANode();
-  RETURN_IF_ERROR(CheckStanding(*record), "identify the peer");
+  // As it is: it is what the operator of the host reads.
+  if (auto standing = CheckStanding(*record); !standing) return std::unexpected(standing.error());
   if (now >= credential->not_after) {
     return Fail(Code::kUntrusted, "the peer's certificate has expired",
                 {.name = "peer-expired", .advice = "The agent enrols again by itself."});

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "issuer/audit_record.h"
-#include "platform/log.h"
 
 namespace lodekey::issuer {
 
@@ -20,14 +19,6 @@ std::string QuarantineReason(const attest::Verdict& verdict) {
 std::string QuarantineRecord(const NodeId& node, const std::string& reason, Time now) {
   return OperatorRecord(
       {.event = "node.quarantined", .actor = "issuer", .node = node, .detail = reason}, now);
-}
-
-void AlarmQuarantine(const NodeId& node, const std::string& reason) {
-  platform::LogEvent(platform::LogLevel::kError,
-                     "a node is quarantined: there may be a copy of it, and somebody has to look",
-                     {{"node", node},
-                      {"reason", reason},
-                      {"advice", "On the issuer: lodekey explain --node " + node}});
 }
 
 }  // namespace lodekey::issuer

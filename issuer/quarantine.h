@@ -1,5 +1,4 @@
-// A node is quarantined: there may be a copy of it, and an operator has to look. Who watches the
-// audit log sees it there, who watches the journal there.
+// A node is quarantined: there may be a copy of it, and an operator has to look.
 #pragma once
 
 #include <string>
@@ -15,8 +14,5 @@ std::string QuarantineReason(const attest::Verdict& verdict);
 
 // "node.quarantined" of the audit log.
 std::string QuarantineRecord(const NodeId& node, const std::string& reason, Time now);
-
-// To the log, once the quarantine is durable.
-void AlarmQuarantine(const NodeId& node, const std::string& reason);
 
 }  // namespace lodekey::issuer

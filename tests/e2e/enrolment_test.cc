@@ -127,6 +127,13 @@ TEST_F(EndToEnd, ARemovedNodeLosesItsIdentityAndComesBackWhenAllowed) {
   ASSERT_EQ(issuer_->Admin({"node", "remove", ek_}).exit_code, 0);
   ASSERT_TRUE(agent_->WaitForPhase("refused")) << agent_->daemon.Log();
   EXPECT_TRUE(agent_->Status()["spiffe_id"].is_null());
+  EXPECT_NE(agent_->Status()["problem"].value("advice", "").find("lodekey node allow " + ek_),
+            std::string::npos);
+  const std::string log = issuer_->daemon.Log();
+  EXPECT_NE(log.find("an operator changed a node node=" + ek_ + " verb=remove"), std::string::npos)
+      << log;
+  EXPECT_NE(log.find("a node was accepted and has an identity node=" + ek_), std::string::npos)
+      << log;
   Allow();
   EXPECT_TRUE(agent_->WaitForPhase("enrolled")) << agent_->daemon.Log();
 }

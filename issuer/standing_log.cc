@@ -1,0 +1,38 @@
+#include "issuer/standing_log.h"
+
+#include <fmt/format.h>
+
+#include "platform/log.h"
+
+namespace lodekey::issuer {
+
+using platform::LogEvent;
+using platform::LogLevel;
+
+std::string FirstFailure(const attest::Verdict& verdict) {
+  if (verdict.failed().empty()) return {};
+  const attest::FailedRule& rule = verdict.failed().front();
+  return fmt::format("{}: {} is {}, expected {}", rule.code, rule.subject, rule.seen,
+                     rule.expected);
+}
+
+void LogStanding(const NodeId& node, Standing before, Standing after, const std::string& reason) {
+  if (before == after) return;
+  const std::string advice = "On the issuer: lodekey explain --node " + node;
+  switch (after) {
+    case Standing::kActive:
+      return LogEvent(LogLevel::kInfo, "a node was accepted and has an identity",
+                      {{"node", node}, {"before", std::string(StandingName(before))}});
+    case Standing::kRefused:
+      return LogEvent(LogLevel::kWarning, "a node was refused: it has no identity any more",
+                      {{"node", node}, {"reason", reason}, {"advice", advice}});
+    case Standing::kQuarantined:
+      return LogEvent(LogLevel::kError,
+                      "a node is quarantined: there may be a copy of it, and somebody has to look",
+                      {{"node", node}, {"reason", reason}, {"advice", advice}});
+    case Standing::kAllowed:
+    case Standing::kRemoved: return;  // an operator's doing
+  }
+}
+
+}  // namespace lodekey::issuer
