@@ -105,6 +105,15 @@ Result<void> CheckSeen(const NodeRecord& record, const tpm::PcrBank& seen) {
        .advice = "Look at it again, then approve what it shows: lodekey node show " + record.id});
 }
 
+// The ledger's value names this host's key: as a reference it would shut out every other host.
+Result<void> CheckNoLedger(tpm::PcrMask asked, tpm::PcrMask ledger) {
+  if ((asked & ledger) == 0) return {};
+  return Fail(Code::kInvalidArgument,
+              fmt::format("PCR {} holds the ledger of this host, whose value no other host has",
+                          tpm::FormatPcrMask(asked & ledger)),
+              {.name = "pcr-of-ledger", .advice = "Approve the other registers (--pcr)."});
+}
+
 bool EnrolledWith(const NodeRecord& record, ByteView ak_name) {
   if (!record.enrolment) return false;
   const auto ak = tpm::PublicArea::Parse(record.enrolment->ak_public);
@@ -311,6 +320,8 @@ Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, const tpm::
                            Time now) -> Result<Actions> {
     ASSIGN_OR_RETURN(record, FindIn(transaction, name), "find the node");
     RETURN_IF_ERROR(CheckSeen(record, seen), "compare with what was seen");
+    const tpm::PcrMask ledger = LedgerMask(record, context_.config.appraisal.ledger_registers);
+    RETURN_IF_ERROR(CheckNoLedger(seen.mask(), ledger), "approve PCRs");
     approved = ReferencesOf(record, seen, now, actor);
     ASSIGN_OR_RETURN(const auto known, transaction.ListReferences(record.Group()), "references");
     const auto forgotten = replace ? Others(known, approved) : std::vector<ReferencePcr>();

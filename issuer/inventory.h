@@ -50,7 +50,7 @@ class Inventory {
   // Accepts `seen` for the node's group: values of the node's last judged evidence as the operator
   // saw them. With `replace` other values for these registers are forgotten. kConflict
   // ("evidence-changed") when the last evidence proved others by now; kInvalidArgument
-  // ("values-missing") when `seen` is empty.
+  // ("values-missing") when `seen` is empty, ("pcr-of-ledger") when it has the ledger's register.
   Result<ApprovedPcrs> ApprovePcrs(const std::string& name, const tpm::PcrBank& seen, bool replace,
                                    const std::string& actor) const;
 

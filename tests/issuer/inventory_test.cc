@@ -359,6 +359,16 @@ TEST_F(InventoryTest, LeavesOutNoBootRegisterThatAHostCallsItsLedger) {
 }
 
 // Its own value of the register would shut out the rest of its group.
+TEST_F(InventoryTest, ApprovesNoValueOfTheLedgersRegister) {
+  Host host;
+  issuer.Admit(host);
+  const tpm::PcrBank shown = issuer.Record(host).last_pcrs;
+  const tpm::PcrBank ledger{.alg = shown.alg, .values = {{13, shown.values.at(13)}}};
+  const auto approved = issuer.inventory->ApprovePcrs(host.id(), ledger, false, "uid 0");
+  ASSERT_FALSE(approved);
+  EXPECT_EQ(approved.error().Name(), "pcr-of-ledger");
+}
+
 TEST_F(InventoryTest, LeavesOutTheLedgersRegisterOfAHostThatStatesNone) {
   issuer.config.appraisal.require_claim = false;
   Host host;
