@@ -281,10 +281,6 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
       });
 }
 
-}  // namespace
-
-namespace {
-
 // What the message asks for: a nonce, the reply to a request that came before, or a judgement.
 Result<void> Answer(const Context& context, Attesting& work, const node::AttestRequest& request,
                     Time now, std::optional<node::AttestResponse>& repeated) {
