@@ -76,12 +76,11 @@ Agent::Agent(const platform::AgentConfig& config, State state, DeviceOpener open
 
 void Agent::Run() {
   while (!commands_.stopped()) {
+    if (platform::Uptime() >= due_) Proceed();
     const Duration left = due_ - platform::Uptime();
     if (const auto command = commands_.Next(std::max(left, kAgain))) {
       (*command)();
       Publish();
-    } else {
-      Proceed();
     }
   }
 }
