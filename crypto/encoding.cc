@@ -35,39 +35,52 @@ Result<Bytes> DecodePemBody(std::string_view body) {
   return ParseBase64(base64, kMaxPemBlock);
 }
 
-}  // namespace
-
-std::string ToBase64(ByteView bytes) {
-  constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL;
-  std::string text(sodium_base64_encoded_len(bytes.size(), kVariant), '\0');
-  sodium_bin2base64(text.data(), text.size(), bytes.data(), bytes.size(), kVariant);
+std::string Encode(ByteView bytes, int variant) {
+  std::string text(sodium_base64_encoded_len(bytes.size(), variant), '\0');
+  sodium_bin2base64(text.data(), text.size(), bytes.data(), bytes.size(), variant);
   text.pop_back();  // libsodium writes and counts a terminating NUL
   return text;
 }
 
-Result<Bytes> ParseBase64(std::string_view text, size_t max_bytes) {
-  if (text.size() % 4 != 0) {
-    return Fail(Code::kInvalidArgument, "base64 text is cut off or lacks its padding");
-  }
+Result<Bytes> Decode(std::string_view text, size_t max_bytes, int variant) {
   if (text.size() / 4 > max_bytes / 3 + 1) {
     return Fail(Code::kInvalidArgument, fmt::format("base64 text is above {} bytes", max_bytes));
   }
   if (text.empty()) return Bytes();
-  Bytes bytes(text.size() / 4 * 3);
+  Bytes bytes(text.size() / 4 * 3 + 3);
   size_t size = 0;
   const char* end = nullptr;
   const int rc = sodium_base642bin(bytes.data(), bytes.size(), text.data(), text.size(), nullptr,
-                                   &size, &end, sodium_base64_VARIANT_ORIGINAL);
+                                   &size, &end, variant);
   if (rc != 0) size = 0;
   bytes.resize(size);
   // libsodium reads the octets 0xd0 and 0xd4 as '/' and '+': what was read must give the same text.
-  if (rc != 0 || end != text.data() + text.size() || ToBase64(bytes) != text) {
-    return Fail(Code::kInvalidArgument, "not base64 with padding (RFC 4648, section 4)");
+  if (rc != 0 || end != text.data() + text.size() || Encode(bytes, variant) != text) {
+    return Fail(Code::kInvalidArgument, "not base64 in its one right form (RFC 4648)");
   }
   if (size > max_bytes) {
     return Fail(Code::kInvalidArgument, fmt::format("base64 text is above {} bytes", max_bytes));
   }
   return bytes;
+}
+
+}  // namespace
+
+std::string ToBase64(ByteView bytes) { return Encode(bytes, sodium_base64_VARIANT_ORIGINAL); }
+
+Result<Bytes> ParseBase64(std::string_view text, size_t max_bytes) {
+  if (text.size() % 4 != 0) {
+    return Fail(Code::kInvalidArgument, "base64 text is cut off or lacks its padding");
+  }
+  return Decode(text, max_bytes, sodium_base64_VARIANT_ORIGINAL);
+}
+
+std::string ToBase64Url(ByteView bytes) {
+  return Encode(bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+Result<Bytes> ParseBase64Url(std::string_view text, size_t max_bytes) {
+  return Decode(text, max_bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 std::string ToPem(std::string_view label, ByteView der) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/spiffe_id.h"
 #include "platform/config_checks.h"
 #include "platform/file.h"
 
@@ -46,7 +47,7 @@ std::vector<Option> GeneralOptions() {
   return {
       {.key = "trust_domain",
        .doc = "SPIFFE trust domain that this issuer serves",
-       .check = platform::CheckTrustDomain},
+       .check = CheckTrustDomain},
       {.key = "listen",
        .fallback = "0.0.0.0:7443",
        .doc = "address and port for agents",

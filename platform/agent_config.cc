@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/spiffe_id.h"
 #include "platform/config_checks.h"
 #include "platform/escape.h"
 

@@ -1,7 +1,5 @@
 #include "platform/config_checks.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "base/hex.h"
@@ -11,23 +9,10 @@
 namespace lodekey::platform {
 namespace {
 
-constexpr size_t kLongestTrustDomain = 255;  // SPIFFE-ID section 2.1
 constexpr size_t kPinBytes = 32;
 constexpr std::string_view kPinPrefix = "sha256:";
 
 }  // namespace
-
-Result<void> CheckTrustDomain(std::string_view text) {
-  const bool allowed =
-      !text.empty() && text.size() <= kLongestTrustDomain && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-      });
-  if (allowed) return {};
-  return Fail(Code::kInvalidArgument,
-              fmt::format("must be a SPIFFE trust domain (1 to {} lower-case letters, digits, '.', "
-                          "'-' and '_'), not '{}'",
-                          kLongestTrustDomain, EscapeControl(text.substr(0, kLongestTrustDomain))));
-}
 
 Result<void> CheckIssuerAddress(std::string_view text) {
   const auto address = ParseHostPort(text, kIssuerPort);

@@ -11,9 +11,6 @@ namespace lodekey::platform {
 
 inline constexpr uint16_t kIssuerPort = 7443;
 
-// SPIFFE-ID section 2.1: 1 to 255 lower-case letters, digits, '.', '-' and '_'.
-Result<void> CheckTrustDomain(std::string_view text);
-
 // Host and optional port; see host_port.h.
 Result<void> CheckIssuerAddress(std::string_view text);
 

@@ -16,6 +16,7 @@
 #include "platform/clock.h"
 #include "platform/errno_error.h"
 #include "platform/file.h"
+#include "platform/proc_dir.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77  // Linux 6.5; the headers of Debian 12 are older
@@ -30,6 +31,18 @@ std::unexpected<Error> PeerGone() {
   return Fail(Code::kUntrusted, "the peer process has ended", {.name = "peer-gone"});
 }
 
+// SO_PEERGROUPS (Linux 4.13): the supplementary groups as they were at connect.
+Result<std::vector<gid_t>> ReadGroups(int socket_fd) {
+  std::vector<gid_t> groups(32);
+  for (;;) {
+    auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const bool read = ::getsockopt(socket_fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0;
+    if (!read && errno != ERANGE) return FailErrno(errno, "cannot read the peer's groups");
+    groups.resize(size / sizeof(gid_t));  // on ERANGE the size that is needed
+    if (read) return groups;
+  }
+}
+
 Result<Peer> ReadCredentials(int socket_fd) {
   ucred credentials = {};
   socklen_t size = sizeof(credentials);
@@ -40,7 +53,9 @@ Result<Peer> ReadCredentials(int socket_fd) {
     return Fail(Code::kUntrusted, "the peer is not a process of this PID namespace",
                 {.name = "peer-unknown"});
   }
-  return Peer{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+  Peer peer{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+  ASSIGN_OR_RETURN(peer.groups, ReadGroups(socket_fd), "identify the peer");
+  return peer;
 }
 
 template <class T>
@@ -53,20 +68,13 @@ std::optional<T> TakeNumber(std::string_view& text) {
   return number;
 }
 
-// proc(5): field 22 of /proc/<pid>/stat, the start of the process after boot. Fields are counted
-// from behind the last ')', because the command name in field 2 may hold anything.
+// The start of the process after boot.
 std::optional<Duration> StartOf(pid_t pid) {
-  const auto stat = ReadTextFile(fmt::format("/proc/{}/stat", pid), kProcLimit);
-  if (!stat || stat->rfind(')') == std::string::npos) return {};
-  std::string_view rest = std::string_view(*stat).substr(stat->rfind(')'));
-  for (int field = 3; field <= 22; ++field) {
-    const size_t blank = rest.find(' ');
-    if (blank == std::string_view::npos) return {};
-    rest.remove_prefix(blank + 1);
-  }
-  const auto ticks = TakeNumber<uint64_t>(rest);
-  if (!ticks) return {};
-  return std::chrono::milliseconds(*ticks * 1000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK)));
+  const auto text = ReadTextFile(fmt::format("/proc/{}/stat", pid), kProcLimit);
+  const auto stat = text ? ParseProcStat(*text) : std::nullopt;
+  if (!stat) return {};
+  return std::chrono::milliseconds(stat->start * 1000 /
+                                   static_cast<uint64_t>(::sysconf(_SC_CLK_TCK)));
 }
 
 // Whether `uid` is the real, effective or saved user of the process.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <vector>
 
 #include "base/result.h"
 #include "platform/unique_fd.h"
@@ -14,6 +15,7 @@ struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::vector<gid_t> groups = {};  // supplementary ones
   UniqueFd pidfd = {};
 };
 

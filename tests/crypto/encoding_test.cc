@@ -32,6 +32,25 @@ TEST(Base64, ReadsBackEveryLength) {
   }
 }
 
+TEST(Base64Url, HasItsOwnAlphabetAndNoPadding) {
+  const Bytes bytes = {0xfb, 0xff, 0xfe, 0x01};
+  EXPECT_EQ(ToBase64Url(bytes), "-__-AQ");
+  EXPECT_EQ(Must(ParseBase64Url("-__-AQ", 4)), bytes);
+  EXPECT_EQ(Must(ParseBase64Url("", 0)), Bytes());
+  for (size_t size = 0; size < 100; ++size) {
+    const Bytes random = RandomBytes(size);
+    EXPECT_EQ(Must(ParseBase64Url(ToBase64Url(random), size)), random);
+  }
+}
+
+TEST(Base64Url, RefusesEveryOtherForm) {
+  for (std::string_view text :
+       {"+//+AQ", "-__-AQ==", "-__-AR", "A", "-__-AQ\n", "\xd0\xd0\xd0\xd0"}) {
+    EXPECT_FALSE(ParseBase64Url(text, 100)) << text;
+  }
+  EXPECT_FALSE(ParseBase64Url("-__-AQ", 3));
+}
+
 TEST(Base64, RefusesEveryOtherForm) {
   for (std::string_view text : {"Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm9v\n", " Zm9v", "Zm 9v",
                                 "Zm-_", "====", "Zg==Zg==", "Zm9v=", "Z"}) {

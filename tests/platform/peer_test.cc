@@ -1,6 +1,8 @@
 #include "platform/peer.h"
 
 #include <csignal>
+#include <grp.h>
+#include <numeric>
 #include <optional>
 
 #include "tests/platform/connection.h"
@@ -61,8 +63,11 @@ TEST_P(PeerTest, NamesTheProcessThatConnected) {
 
 TEST_P(PeerTest, NamesTheUserItConnectedAs) {
   if (::getuid() != 0) GTEST_SKIP() << "needs root to become another user";
-  const pid_t child = StartClient([] {
-    if (::setresgid(12345, 12345, 12345) != 0 || ::setresuid(12345, 12345, 12345) != 0) {
+  std::vector<gid_t> groups(100);
+  std::iota(groups.begin(), groups.end(), 20000);
+  const pid_t child = StartClient([&] {
+    if (::setgroups(groups.size(), groups.data()) != 0 || ::setresgid(12345, 12345, 12345) != 0 ||
+        ::setresuid(12345, 12345, 12345) != 0) {
       ::_exit(kChildFailed);
     }
   });
@@ -71,6 +76,7 @@ TEST_P(PeerTest, NamesTheUserItConnectedAs) {
   ASSERT_TRUE(peer) << peer.error().text;
   EXPECT_EQ(peer->uid, 12345u);
   EXPECT_EQ(peer->gid, 12345u);
+  EXPECT_EQ(peer->groups, groups);
   End(child);
 }
 
