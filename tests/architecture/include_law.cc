@@ -147,7 +147,7 @@ std::string_view PartOf(std::string_view path) {
   if (folder == "attest") {
     const auto stem = Stem(path);
     return stem.starts_with("collect") ? "attest_collect"
-           : stem.starts_with("codec") ? "attest_codec"
+           : stem.ends_with("codec")   ? "attest_codec"
                                        : "attest";
   }
   if (folder == "tests" && TestFolder(path).empty()) {
