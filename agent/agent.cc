@@ -151,7 +151,8 @@ Result<void> Agent::UseIdentity() {
 }
 
 Result<void> Agent::EnrolOnce() {
-  phase_ = "enrolling";
+  // Who was refused stays so until the issuer says otherwise.
+  if (phase_ != "refused") phase_ = "enrolling";
   Publish();
   auto enrolled = Enrol(config_, state_, *tpm_, *issuer_, boot_log_);
   if (!enrolled) return std::unexpected(std::move(enrolled.error()));

@@ -47,7 +47,10 @@ std::string AuditPath(const IssuerConfig& config) { return config.state_dir + "/
 using StateLock = platform::UniqueFd;
 
 Result<StateLock> Lock(const IssuerConfig& config) {
-  return platform::LockFile(config.state_dir + "/lock");
+  auto lock = platform::LockFile(config.state_dir + "/lock");
+  if (lock || lock.error().code != Code::kNotFound) return lock;
+  return Fail(Code::kNotFound, fmt::format("{} does not exist", config.state_dir),
+              {.name = "not-initialised", .advice = "Run: lodekey-issuer init"});
 }
 
 Result<Parts> Open(const IssuerConfig& config, const StateLock&) {

@@ -254,6 +254,9 @@ TEST_F(Weather, ATpmThatIsClearedIsAcceptedOnceAndQuarantinedTheSecondTime) {
 
 TEST_F(Weather, AnInitThatFailsLeavesNothingThatTheNextOneStumblesOver) {
   IssuerHost other(nullptr);
+  const Finished before = other.Check();
+  EXPECT_EQ(before.exit_code, 1);
+  EXPECT_NE(before.err.find("Run: lodekey-issuer init"), std::string::npos) << before.err;
   const std::string broken = other.directory / "roots/broken.pem";
   Must(WriteText(broken, "-----BEGIN CERTIFICATE-----\n"));
   const Finished failed = other.TryInit();
