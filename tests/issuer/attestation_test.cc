@@ -89,12 +89,7 @@ TEST_F(AttestationTest, RecordsEachAppraisalAndCertificate) {
 TEST_F(AttestationTest, AnswersThoughItsEndThrows) {
   const node::AttestRequest request = host.Attest();
   issuer.store->Hold();
-  auto answer = issuer.AttestLater(host.certificate(), request);
-  const auto now =
-      std::exchange(issuer.context->now, []() -> Time { throw std::runtime_error("boom"); });
-  issuer.store->Release();
-  const auto failed = answer.get();
-  issuer.context->now = now;
+  const auto failed = issuer.ReleaseThrowing(issuer.AttestLater(host.certificate(), request));
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::kInternal);
   EXPECT_NE(failed.error().text.find("boom"), std::string::npos) << failed.error().text;

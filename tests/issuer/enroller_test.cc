@@ -204,12 +204,7 @@ TEST_F(EnrollerTest, AnswersThoughItsEndThrows) {
   Allow(host);
   const auto request = Must(host.Finish(Must(issuer.Start(host.Start()))));
   issuer.store->Hold();
-  auto answer = issuer.FinishLater(request);
-  const auto now =
-      std::exchange(issuer.context->now, []() -> Time { throw std::runtime_error("boom"); });
-  issuer.store->Release();
-  const auto failed = answer.get();
-  issuer.context->now = now;
+  const auto failed = issuer.ReleaseThrowing(issuer.FinishLater(request));
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::kInternal);
   EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED");
