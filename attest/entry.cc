@@ -1,8 +1,11 @@
 #include "attest/entry.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
+
+#include "base/writer.h"
 
 namespace lodekey::attest {
 namespace {
@@ -19,7 +22,7 @@ constexpr size_t kMaxDnsLabel = 63;
 constexpr size_t kNodeIdSize = 64;
 constexpr Duration kLeastTtl = std::chrono::seconds(10);
 constexpr Duration kMostX509Ttl = std::chrono::hours(24);
-constexpr Duration kMostJwtTtl = std::chrono::hours(1);
+constexpr std::string_view kAnyAudience = "*";
 constexpr std::string_view kOpen = "{{";
 constexpr std::string_view kClose = "}}";
 
@@ -157,19 +160,40 @@ Result<void> CheckForm(const Entry& entry) {
       }))
     return Invalid("an audience is empty, too long or not printable ASCII, or there are too many");
   if (entry.x509_ttl < kLeastTtl || entry.x509_ttl > kMostX509Ttl || entry.jwt_ttl < kLeastTtl ||
-      entry.jwt_ttl > kMostJwtTtl)
+      entry.jwt_ttl > kMaxJwtTtl)
     return Invalid(fmt::format("lifetimes are {} to {} (X.509) and to {} (JWT)",
                                FormatDuration(kLeastTtl), FormatDuration(kMostX509Ttl),
-                               FormatDuration(kMostJwtTtl)));
+                               FormatDuration(kMaxJwtTtl)));
   return {};
+}
+
+void WriteList(Writer& writer, const std::set<std::string>& texts) {
+  writer.U32Be(static_cast<uint32_t>(texts.size()));
+  for (const std::string& text : texts) writer.Sized32(text);
 }
 
 }  // namespace
 
+crypto::Sha256Digest EntryLikeness(const Entry& entry) {
+  std::set<std::string> selectors;
+  for (const Selector& selector : entry.selectors) selectors.insert(FormatSelector(selector));
+  Writer writer;
+  writer.Raw("lodekey/entry/v1").Sized32(entry.spiffe_id);
+  WriteList(writer, {entry.scope.nodes.begin(), entry.scope.nodes.end()});
+  writer.U32Be(static_cast<uint32_t>(entry.scope.labels.size()));
+  for (const auto& [name, value] : entry.scope.labels) writer.Sized32(name).Sized32(value);
+  WriteList(writer, selectors);
+  return crypto::Sha256(writer.view());
+}
+
 Result<void> CheckEntry(const Entry& entry, std::string_view trust_domain) {
-  RETURN_IF_ERROR(CheckSpiffeId(entry, trust_domain), "entry");
-  RETURN_IF_ERROR(CheckScope(entry.scope), "entry");
-  RETURN_IF_ERROR(CheckSelectors(entry.selectors), "entry");
+  if (auto scope = CheckScope(entry.scope); !scope) return scope;
+  return CheckPushedEntry(entry, trust_domain);
+}
+
+Result<void> CheckPushedEntry(const Entry& entry, std::string_view trust_domain) {
+  if (auto id = CheckSpiffeId(entry, trust_domain); !id) return id;
+  if (auto selectors = CheckSelectors(entry.selectors); !selectors) return selectors;
   return CheckForm(entry);
 }
 
@@ -203,6 +227,16 @@ Result<SpiffeId> ExpandSpiffeId(const Entry& entry, const Labels& labels) {
   auto id = ParseSpiffeId(text);
   if (!id) return Invalid(std::move(id.error().text), "entry-spiffe-id");
   return CheckIdentity(*std::move(id), "");
+}
+
+bool AllowsAudience(const Entry& entry, std::string_view audience) {
+  return std::ranges::any_of(entry.jwt_audiences, [&](const std::string& allowed) {
+    return allowed == kAnyAudience || allowed == audience;
+  });
+}
+
+bool HasExpired(const Entry& entry, Time now) {
+  return entry.expires != Time() && now >= entry.expires;
 }
 
 std::vector<Selector> MissingSelectors(const Entry& entry,

@@ -11,8 +11,11 @@
 #include "base/result.h"
 #include "base/spiffe_id.h"
 #include "base/time.h"
+#include "crypto/digest.h"
 
 namespace lodekey::attest {
+
+inline constexpr Duration kMaxJwtTtl = std::chrono::hours(1);
 
 using Labels = std::map<std::string, std::string>;
 
@@ -34,7 +37,7 @@ struct Entry {
   std::vector<std::string> dns_names = {};
   std::string common_name = {};  // for verifiers that ask for one
   std::string hint = {};         // tells identities of one workload apart (Workload API, 5.2.1)
-  std::vector<std::string> jwt_audiences = {};  // those allowed; empty: no JWT-SVID
+  std::vector<std::string> jwt_audiences = {};  // those allowed, "*": any; empty: no JWT-SVID
   std::string owner = {};
   Time expires = {};      // Time(): never
   bool prefetch = false;  // ahead of the first ask
@@ -48,11 +51,24 @@ struct Entry {
 // - "entry-invalid": anything else.
 Result<void> CheckEntry(const Entry& entry, std::string_view trust_domain);
 
+// The same of an entry as a node gets it: without scope.
+Result<void> CheckPushedEntry(const Entry& entry, std::string_view trust_domain);
+
 bool InScope(const NodeScope& scope, std::string_view node_id, const Labels& labels);
 
 // The identity on a node with these labels. kNotFound ("label-missing"); kInvalidArgument
 // ("entry-spiffe-id") when a label makes it none, or a reserved one.
 Result<SpiffeId> ExpandSpiffeId(const Entry& entry, const Labels& labels);
+
+// Whether a JWT-SVID may be issued for this audience.
+bool AllowsAudience(const Entry& entry, std::string_view audience);
+
+// Equal for two entries that give the same identity to the same processes on the same nodes, in
+// whatever order they name them (docs/protocol.md, Entries).
+crypto::Sha256Digest EntryLikeness(const Entry& entry);
+
+// Whether the entry has ended.
+bool HasExpired(const Entry& entry, Time now);
 
 // Those selectors of the entry that are not among `held`; empty: the process matches.
 std::vector<Selector> MissingSelectors(const Entry& entry, const std::vector<GradedSelector>& held);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hex.h"
+
 namespace lodekey::attest {
 namespace {
 
@@ -122,6 +124,41 @@ TEST(EntryMatch, NamesWhatIsMissing) {
   EXPECT_EQ(FormatSelector(missing.front()), "unix:path:/usr/bin/web");
   entry.selectors.pop_back();
   EXPECT_TRUE(MissingSelectors(entry, held).empty());
+}
+
+TEST(EntryAudience, IsOneThatIsNamedOrAny) {
+  Entry entry = GoodEntry();
+  entry.jwt_audiences = {};
+  EXPECT_FALSE(AllowsAudience(entry, "db"));
+  entry.jwt_audiences = {"db", "queue"};
+  EXPECT_TRUE(AllowsAudience(entry, "queue"));
+  EXPECT_FALSE(AllowsAudience(entry, "vault"));
+  EXPECT_FALSE(AllowsAudience(entry, "*"));
+  entry.jwt_audiences = {"*"};
+  EXPECT_TRUE(AllowsAudience(entry, "vault"));
+}
+
+TEST(EntryExpiry, IsAtItsTime) {
+  Entry entry = GoodEntry();
+  EXPECT_FALSE(HasExpired(entry, Time(Duration(int64_t{1} << 50))));
+  entry.expires = Time(Duration(1000));
+  EXPECT_FALSE(HasExpired(entry, Time(Duration(999))));
+  EXPECT_TRUE(HasExpired(entry, Time(Duration(1000))));
+}
+
+// Stored: it must not change with the program.
+TEST(EntryLikeness, IsTheDigestOfIdentityScopeAndSelectors) {
+  Entry entry = GoodEntry();
+  entry.scope = {.nodes = {std::string(64, 'b'), kNode}, .labels = {{"site", "berlin"}}};
+  entry.selectors.push_back(*ParseSelector("unix:gid:7"));
+  const auto likeness = EntryLikeness(entry);
+  EXPECT_EQ(ToHex(likeness), "41fe8d57d7fa5271c545a055de578d19b4235a6863322b465e9cb01927ff4d85");
+  std::swap(entry.scope.nodes[0], entry.scope.nodes[1]);
+  std::swap(entry.selectors[0], entry.selectors[1]);
+  entry.owner = "somebody else";
+  EXPECT_EQ(EntryLikeness(entry), likeness);
+  entry.selectors.pop_back();
+  EXPECT_NE(EntryLikeness(entry), likeness);
 }
 
 }  // namespace
