@@ -147,6 +147,20 @@ Result<std::vector<Certificate>> Certificate::ListFromPem(std::string_view pem, 
   return certificates;
 }
 
+Result<std::vector<Certificate>> Certificate::ListFromDer(ByteView der, size_t max) {
+  std::vector<Certificate> certificates;
+  for (Reader in(der, "certificates"); !in.AtEnd();) {
+    if (certificates.size() == max)
+      return Fail(Code::kInvalidArgument, fmt::format("more than {} certificates", max));
+    const size_t begin = in.offset();
+    RETURN_IF_ERROR(TakeDerElement(in, kDerSequence), "certificates");
+    ASSIGN_OR_RETURN(Certificate certificate, FromDer(der.subspan(begin, in.offset() - begin)),
+                     fmt::format("certificate {}", certificates.size() + 1));
+    certificates.push_back(std::move(certificate));
+  }
+  return certificates;
+}
+
 std::string Certificate::ToPem() const { return crypto::ToPem(kLabel, der_); }
 
 Sha256Digest Certificate::Fingerprint() const { return Sha256(der_); }

@@ -25,6 +25,8 @@ class Certificate {
   static Result<Certificate> FromDer(ByteView der);
   static Result<Certificate> FromPem(std::string_view pem);  // the first block
   static Result<std::vector<Certificate>> ListFromPem(std::string_view pem, size_t max = 64);
+  // One behind the other, as the SPIFFE Workload API has them (5.2).
+  static Result<std::vector<Certificate>> ListFromDer(ByteView der, size_t max = 64);
 
   const Bytes& der() const { return der_; }
   std::string ToPem() const;

@@ -3,6 +3,8 @@
 #include <openssl/x509v3.h>
 
 #include "base/handle.h"
+#include "crypto/curve.h"
+#include "crypto/spki.h"
 #include "crypto/ssl_error.h"
 
 namespace lodekey::crypto {
@@ -80,8 +82,10 @@ Result<void> AddAlternativeNames(X509* x509, const CertificateSpec& spec) {
   return Add(x509, NID_subject_alt_name, names.get(), critical);
 }
 
-// RFC 7093, section 2, method 1: 160 bits of SHA-256 over the BIT STRING of the key.
-Result<OctetString> KeyId(const PublicKey& key) {
+// The content of the BIT STRING. For EC keys without OpenSSL's encoder, as in the builder.
+Result<Bytes> KeyBits(const PublicKey& key) {
+  if (const CurveInfo* curve = FindCurve(key.type()))
+    return ToBytes(FindEcPoint(*curve, key.spki_der()));
   CHandle<X509_PUBKEY, X509_PUBKEY_free> spki;
   X509_PUBKEY* made = nullptr;
   if (X509_PUBKEY_set(&made, key.evp()) != 1) return FailSsl(Code::kInternal, "look at a key");
@@ -89,7 +93,13 @@ Result<OctetString> KeyId(const PublicKey& key) {
   const unsigned char* bits = nullptr;
   int size = 0;
   X509_PUBKEY_get0_param(nullptr, &bits, &size, nullptr, spki.get());
-  const Sha256Digest digest = Sha256(ByteView(bits, static_cast<size_t>(size)));
+  return ToBytes(ByteView(bits, static_cast<size_t>(size)));
+}
+
+// RFC 7093, section 2, method 1: 160 bits of SHA-256 over the BIT STRING of the key.
+Result<OctetString> KeyId(const PublicKey& key) {
+  ASSIGN_OR_RETURN(const Bytes bits, KeyBits(key), "key identifier");
+  const Sha256Digest digest = Sha256(bits);
   OctetString id(ASN1_OCTET_STRING_new());
   RETURN_IF_ERROR(SslCheck(ASN1_OCTET_STRING_set(id.get(), digest.data(), kKeyIdSize), "set it"),
                   "key identifier");

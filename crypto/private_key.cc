@@ -14,7 +14,9 @@ namespace {
 
 using Bio = CHandle<BIO, BIO_free>;
 
-constexpr size_t kMaxPem = 16384;
+using Pkcs8 = CHandle<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
+
+constexpr size_t kMaxEncoded = 16384;
 constexpr int kMinRsaBits = 2048;
 constexpr int kMaxRsaBits = 4096;
 
@@ -22,6 +24,12 @@ Result<void> CheckPair(EVP_PKEY* key) {
   KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
   if (context != nullptr && EVP_PKEY_pairwise_check(context.get()) == 1) return {};
   return FailSsl(Code::kInvalidArgument, "the halves of the key do not belong together");
+}
+
+Result<void> CheckSize(const Secret& encoded) {
+  if (!encoded.empty() && encoded.size() <= kMaxEncoded) return {};
+  return Fail(Code::kInvalidArgument,
+              fmt::format("a private key of {} bytes, not 1 to {}", encoded.size(), kMaxEncoded));
 }
 
 }  // namespace
@@ -48,17 +56,27 @@ Result<PrivateKey> PrivateKey::GenerateRsa(int bits) {
 }
 
 Result<PrivateKey> PrivateKey::FromPem(const Secret& pem) {
-  if (pem.empty() || pem.size() > kMaxPem) {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("a private key of {} bytes, not 1 to {}", pem.size(), kMaxPem));
-  }
+  RETURN_IF_ERROR(CheckSize(pem), "private key");
   Bio bio(BIO_new_mem_buf(pem.Reveal().data(), static_cast<int>(pem.size())));
   // This reads the label PRIVATE KEY alone: no legacy form, no passphrase that OpenSSL would ask
   // the terminal for.
-  CHandle<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
-      PEM_read_bio_PKCS8_PRIV_KEY_INFO(bio.get(), nullptr, nullptr, nullptr));
+  const Pkcs8 info(PEM_read_bio_PKCS8_PRIV_KEY_INFO(bio.get(), nullptr, nullptr, nullptr));
   if (info == nullptr) return FailSsl(Code::kInvalidArgument, "not a PKCS#8 private key in PEM");
-  EvpKey key(EVP_PKCS82PKEY(info.get()));
+  return FromPkcs8(info.get());
+}
+
+Result<PrivateKey> PrivateKey::FromDer(const Secret& der) {
+  RETURN_IF_ERROR(CheckSize(der), "private key");
+  const uint8_t* next = der.Reveal().data();
+  const uint8_t* const end = next + der.size();
+  const Pkcs8 info(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &next, static_cast<long>(der.size())));
+  if (info == nullptr || next != end)
+    return FailSsl(Code::kInvalidArgument, "not a PKCS#8 private key in DER");
+  return FromPkcs8(info.get());
+}
+
+Result<PrivateKey> PrivateKey::FromPkcs8(const PKCS8_PRIV_KEY_INFO* info) {
+  EvpKey key(EVP_PKCS82PKEY(info));
   if (key == nullptr) return FailSsl(Code::kInvalidArgument, "the private key cannot be decoded");
   ASSIGN_OR_RETURN(PublicKey public_key, PublicKey::FromEvp(key.get()), "private key");
   if (public_key.type() == KeyType::kOther) {
@@ -72,6 +90,17 @@ Result<Secret> PrivateKey::ToPem() const {
   Bio bio(BIO_new(BIO_s_secmem()));  // cleansed when it is freed
   if (bio == nullptr || PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0,
                                                       nullptr, nullptr) != 1) {
+    return FailSsl(Code::kInternal, "encode the private key");
+  }
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return Secret::Copy(AsBytes({data, static_cast<size_t>(size)}));
+}
+
+Result<Secret> PrivateKey::ToDer() const {
+  Bio bio(BIO_new(BIO_s_secmem()));
+  if (bio == nullptr ||
+      i2d_PKCS8PrivateKey_bio(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return FailSsl(Code::kInternal, "encode the private key");
   }
   char* data = nullptr;

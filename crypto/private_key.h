@@ -2,6 +2,8 @@
 // workloads. Keys of the node live in the TPM (tpm/).
 #pragma once
 
+#include <openssl/x509.h>
+
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/public_key.h"
@@ -16,8 +18,11 @@ class PrivateKey {
   static Result<PrivateKey> GenerateRsa(int bits);
   // PKCS#8 PEM without a passphrase, at most 16 KiB.
   static Result<PrivateKey> FromPem(const Secret& pem);
+  // PKCS#8 DER without a passphrase, at most 16 KiB, nothing after it.
+  static Result<PrivateKey> FromDer(const Secret& der);
 
   Result<Secret> ToPem() const;  // PKCS#8
+  Result<Secret> ToDer() const;  // PKCS#8
   const PublicKey& public_key() const { return public_key_; }
 
   // Signs the digest of `message`. ECDSA signatures are DER.
@@ -33,6 +38,7 @@ class PrivateKey {
 
  private:
   PrivateKey(EvpKey key, PublicKey public_key);
+  static Result<PrivateKey> FromPkcs8(const PKCS8_PRIV_KEY_INFO* info);
 
   EvpKey key_;
   PublicKey public_key_;

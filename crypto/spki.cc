@@ -114,4 +114,11 @@ Bytes EncodeEcSpki(const CurveInfo& curve, ByteView point) {
   return Encode(algorithm.view(), point);
 }
 
+ByteView FindEcPoint(const CurveInfo& curve, ByteView spki) {
+  const size_t size = 1 + 2 * curve.field_size;
+  if (spki.size() <= size) return {};
+  const ByteView point = spki.last(size);
+  return Equal(EncodeEcSpki(curve, point), spki) ? point : ByteView();
+}
+
 }  // namespace lodekey::crypto

@@ -23,4 +23,8 @@ Result<CHandle<EVP_PKEY, EVP_PKEY_free>> DecodeSpki(ByteView der);
 Bytes EncodeRsaSpki(ByteView modulus, uint32_t exponent);
 Bytes EncodeEcSpki(const CurveInfo& curve, ByteView point);
 
+// The point in `spki` when that is just what EncodeEcSpki writes of it; empty for anything else.
+// Not checked to be on the curve.
+ByteView FindEcPoint(const CurveInfo& curve, ByteView spki);
+
 }  // namespace lodekey::crypto

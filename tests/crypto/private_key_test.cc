@@ -32,6 +32,19 @@ TEST(PrivateKey, ComesBackFromItsPem) {
   EXPECT_EQ(Must(PrivateKey::FromPem(Must(RsaKey().ToPem()))).public_key(), RsaKey().public_key());
 }
 
+TEST(PrivateKey, ComesBackFromItsDer) {
+  const auto key = Must(PrivateKey::GenerateEc(Curve::kP256));
+  const Secret der = Must(key.ToDer());
+  EXPECT_EQ(Must(PrivateKey::FromDer(der)).public_key(), key.public_key());
+  const std::string whole(AsText(der.Reveal()));
+  for (const std::string& bytes :
+       {std::string(), whole.substr(1), whole.substr(0, whole.size() - 1), whole + '\0',
+        std::string(20000, '0')}) {
+    EXPECT_EQ(PrivateKey::FromDer(Secret::Copy(AsBytes(bytes))).error().code,
+              Code::kInvalidArgument);
+  }
+}
+
 TEST(PrivateKey, RefusesWhatIsNotAKey) {
   const std::string whole(
       AsText(Must(Must(PrivateKey::GenerateEc(Curve::kP256)).ToPem()).Reveal()));
