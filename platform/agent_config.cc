@@ -43,6 +43,12 @@ Result<void> CheckNotEmpty(std::string_view text) {
 
 constexpr int64_t kSecond = 1000;
 constexpr int64_t kHour = 3600 * kSecond;
+constexpr int64_t kMostPerUser = 65536;
+
+PeerMode ParsePeerMode(std::string_view text) {
+  if (text == "pidfd") return PeerMode::kPidfd;
+  return text == "pid" ? PeerMode::kPid : PeerMode::kAuto;
+}
 
 }  // namespace
 
@@ -78,6 +84,32 @@ const ConfigSchema& AgentConfigSchema() {
        .fallback = "{agent.runtime_dir}/agent.sock",
        .doc = "unix socket that the lodekey command talks to"},
       {.key = "agent.group", .fallback = "", .doc = "group that may use the socket besides root"},
+      {.key = "workload.socket",
+       .kind = OptionKind::kPath,
+       .fallback = "{agent.runtime_dir}/workload.sock",
+       .doc = "unix socket of the Workload API; everybody may connect"},
+      {.key = "workload.caller_identification",
+       .fallback = "auto",
+       .doc = "how a caller's process is pinned: as the kernel can, by pidfd or not at all, by pid",
+       .choices = {"auto", "pidfd", "pid"}},
+      {.key = "workload.max_connections_per_user",
+       .kind = OptionKind::kInteger,
+       .fallback = "1024",
+       .doc = "connections to the Workload API that one user may have open",
+       .min = 1,
+       .max = kMostPerUser},
+      {.key = "workload.max_streams_per_user",
+       .kind = OptionKind::kInteger,
+       .fallback = "1024",
+       .doc = "calls of the Workload API that one user may have open",
+       .min = 1,
+       .max = kMostPerUser},
+      {.key = "workload.max_pending_per_user",
+       .kind = OptionKind::kInteger,
+       .fallback = "256",
+       .doc = "callers of one user that may wait to be looked at",
+       .min = 1,
+       .max = kMostPerUser},
       {.key = "tpm.tcti",
        .fallback = "device:/dev/tpmrm0",
        .doc = "how to reach the TPM, as a TCTI string",
@@ -111,16 +143,23 @@ const ConfigSchema& AgentConfigSchema() {
 }
 
 Result<AgentConfig> ToAgentConfig(Config config) {
-  AgentConfig agent{.trust_domain = config.Text("trust_domain"),
-                    .state_dir = config.Text("agent.state_dir"),
-                    .runtime_dir = config.Text("agent.runtime_dir"),
-                    .socket = config.Text("agent.socket"),
-                    .group = config.Text("agent.group"),
-                    .tcti = config.Text("tpm.tcti"),
-                    .boot_log = config.Text("evidence.boot_log"),
-                    .ima_log = config.Text("evidence.ima_log"),
-                    .retry_first = config.Span("retry.first"),
-                    .retry_max = config.Span("retry.max")};
+  AgentConfig agent{
+      .trust_domain = config.Text("trust_domain"),
+      .state_dir = config.Text("agent.state_dir"),
+      .runtime_dir = config.Text("agent.runtime_dir"),
+      .socket = config.Text("agent.socket"),
+      .group = config.Text("agent.group"),
+      .workload_socket = config.Text("workload.socket"),
+      .caller_identification = ParsePeerMode(config.Text("workload.caller_identification")),
+      .tcti = config.Text("tpm.tcti"),
+      .boot_log = config.Text("evidence.boot_log"),
+      .ima_log = config.Text("evidence.ima_log"),
+      .retry_first = config.Span("retry.first"),
+      .retry_max = config.Span("retry.max")};
+  const auto count = [&](const char* key) { return static_cast<size_t>(config.Integer(key)); };
+  agent.max_connections_per_user = count("workload.max_connections_per_user");
+  agent.max_streams_per_user = count("workload.max_streams_per_user");
+  agent.max_pending_per_user = count("workload.max_pending_per_user");
   ASSIGN_OR_RETURN(agent.issuer, ParseHostPort(config.Text("issuer"), kIssuerPort), "'issuer'");
   for (const std::string& text : config.List("issuer_pins")) {
     ASSIGN_OR_RETURN(agent.issuer_pins.emplace_back(), ParsePin(text), "'issuer_pins'");

@@ -12,6 +12,7 @@
 #include "platform/config.h"
 #include "platform/host_port.h"
 #include "platform/log.h"
+#include "platform/peer.h"
 
 namespace lodekey::platform {
 
@@ -28,6 +29,12 @@ struct AgentConfig {
   std::string runtime_dir = {};
   std::string socket = {};
   std::string group = {};  // may use the socket; empty: root and the agent's own user alone
+
+  std::string workload_socket = {};
+  PeerMode caller_identification = PeerMode::kAuto;
+  size_t max_connections_per_user = 0;
+  size_t max_streams_per_user = 0;
+  size_t max_pending_per_user = 0;
 
   std::string tcti = {};
   std::optional<uint32_t> ledger_pcr = {};  // 11 to 15; nullopt: no register is free

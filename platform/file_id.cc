@@ -39,7 +39,9 @@ Bytes ReadHandle(int fd, int flags) {
 
 Result<FileId> ReadFileId(int fd) {
   struct statx status = {};
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &status) != 0)
+  // What the kernel knows: who serves a FUSE file system may never answer.
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+              STATX_INO | STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &status) != 0)
     return FailErrno(errno, "cannot identify a file");
   FileId id{.device = makedev(status.stx_dev_major, status.stx_dev_minor),
             .inode = status.stx_ino,

@@ -19,7 +19,7 @@ struct FileId {
   bool operator==(const FileId&) const = default;
 };
 
-// Of an open descriptor, which may be O_PATH.
+// Of an open descriptor, which may be O_PATH. Does not wait for the file system.
 Result<FileId> ReadFileId(int fd);
 
 }  // namespace lodekey::platform

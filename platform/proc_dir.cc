@@ -109,6 +109,6 @@ Result<ProcStat> ProcDir::Stat() const {
   return *stat;
 }
 
-Result<UniqueFd> ProcDir::OpenExecutable(int flags) const { return OpenAt("exe", flags); }
+Result<UniqueFd> ProcDir::OpenExecutable() const { return OpenAt("exe", O_PATH); }
 
 }  // namespace lodekey::platform

@@ -35,9 +35,9 @@ class ProcDir {
   Result<std::string> Read(const char* file, size_t max_bytes) const;
   Result<std::string> ReadLink(const char* file) const;
   Result<ProcStat> Stat() const;
-  // The file that the process executes, whatever its name is now. With O_PATH nothing of it can be
-  // read and no permission on it is needed.
-  Result<UniqueFd> OpenExecutable(int flags) const;
+  // The file that the process executes, whatever its name is now: O_PATH, so that no permission on
+  // it is needed, and its file system is not asked.
+  Result<UniqueFd> OpenExecutable() const;
 
  private:
   explicit ProcDir(UniqueFd directory) : directory_(std::move(directory)) {}

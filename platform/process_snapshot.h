@@ -18,7 +18,10 @@ struct ProcessSnapshot {
   bool operator==(const ProcessSnapshot&) const = default;
 };
 
-// kUntrusted ("peer-gone"), kDenied ("peer-unreadable").
+// Of the file that a process executes, open. kDenied ("peer-unreadable").
+Result<FileId> ReadExecutableId(const UniqueFd& executable);
+
+// Waits for no file system. kUntrusted ("peer-gone"), kDenied ("peer-unreadable").
 Result<ProcessSnapshot> TakeSnapshot(const Peer& peer);
 
 }  // namespace lodekey::platform

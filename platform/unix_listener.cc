@@ -18,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "base/guarded.h"
 #include "platform/errno_error.h"
 
 namespace lodekey::platform {
@@ -90,6 +91,17 @@ Result<struct stat> SetAccess(const std::string& path, mode_t mode, gid_t group)
   return status;
 }
 
+// Whether peers can be identified in this way: better known now than refused one by one.
+Result<void> CheckMode(PeerMode mode) {
+  std::array<int, 2> ends = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return FailErrno(errno, "cannot make a pair of sockets");
+  const UniqueFd ours(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  RETURN_IF_ERROR(ReadPeer(ours.get(), mode), "listen");
+  return {};
+}
+
 // True once `stop` is readable, false when `socket` is or the time is over.
 bool Stopped(int stop, int socket, int timeout) {
   std::array<pollfd, 2> ready = {{{.fd = stop, .events = POLLIN, .revents = 0},
@@ -118,9 +130,10 @@ Result<gid_t> FindGroup(const std::string& name) {
 
 Result<std::unique_ptr<UnixListener>> UnixListener::Create(const std::string& path, mode_t mode,
                                                            const std::string& group,
-                                                           Handler handler) {
+                                                           Handler handler, PeerMode peers) {
   ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path), "listen");
   ASSIGN_OR_RETURN(const gid_t group_id, FindGroup(group), fmt::format("listen at '{}'", path));
+  RETURN_IF_ERROR(CheckMode(peers), fmt::format("listen at '{}'", path));
   RETURN_IF_ERROR(ClearStale(path, address), "listen");
   ASSIGN_OR_RETURN(UniqueFd socket, MakeSocket(), "listen");
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -133,7 +146,7 @@ Result<std::unique_ptr<UnixListener>> UnixListener::Create(const std::string& pa
     return FailErrno(errno, fmt::format("cannot bind '{}'", path));
   }
   std::unique_ptr<UnixListener> listener(
-      new UnixListener(path, std::move(socket), std::move(stop), std::move(handler)));
+      new UnixListener(path, std::move(socket), std::move(stop), std::move(handler), peers));
   const auto status = SetAccess(path, mode, group_id);
   if (!status) {
     ::unlink(path.c_str());
@@ -148,11 +161,13 @@ Result<std::unique_ptr<UnixListener>> UnixListener::Create(const std::string& pa
   return listener;
 }
 
-UnixListener::UnixListener(std::string path, UniqueFd socket, UniqueFd stop, Handler handler)
+UnixListener::UnixListener(std::string path, UniqueFd socket, UniqueFd stop, Handler handler,
+                           PeerMode peers)
     : path_(std::move(path)),
       socket_(std::move(socket)),
       stop_(std::move(stop)),
-      handler_(std::move(handler)) {}
+      handler_(std::move(handler)),
+      peers_(peers) {}
 
 UnixListener::~UnixListener() {
   Stop();
@@ -176,15 +191,19 @@ void UnixListener::AcceptLoop() {
   }
 }
 
-// False when the kernel is short of something.
+// False when the kernel is short of something, or we are: the connection is closed.
 bool UnixListener::AcceptOne() {
   UniqueFd connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection.valid()) {
     return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
   }
-  auto peer = ReadPeer(connection.get());
-  if (peer) handler_(std::move(connection), std::move(*peer));
-  return true;
+  return Guarded("a new connection",
+                 [&]() -> Result<void> {
+                   auto peer = ReadPeer(connection.get(), peers_);
+                   if (peer) handler_(std::move(connection), std::move(*peer));
+                   return {};
+                 })
+      .has_value();
 }
 
 }  // namespace lodekey::platform

@@ -28,9 +28,11 @@ class UnixListener {
   // Listens at `path` (at most 107 bytes) with exactly `mode`, owned by `group` (name or number;
   // empty: unchanged). Nobody can connect before mode and group are set. A socket that nobody
   // answers at is replaced; one that is answered at, a symlink or another kind of file fails with
-  // kConflict "socket-in-use". An unknown group fails with kNotFound "group-unknown".
+  // kConflict "socket-in-use". An unknown group fails with kNotFound "group-unknown", a way to
+  // identify peers that the kernel lacks with kHardware "peer-pidfd-unsupported".
   static Result<std::unique_ptr<UnixListener>> Create(const std::string& path, mode_t mode,
-                                                      const std::string& group, Handler handler);
+                                                      const std::string& group, Handler handler,
+                                                      PeerMode peers = PeerMode::kAuto);
 
   // Stops, and removes the path while it is still ours.
   ~UnixListener();
@@ -43,7 +45,7 @@ class UnixListener {
   const std::string& path() const { return path_; }
 
  private:
-  UnixListener(std::string path, UniqueFd socket, UniqueFd stop, Handler handler);
+  UnixListener(std::string path, UniqueFd socket, UniqueFd stop, Handler handler, PeerMode peers);
   void AcceptLoop();
   bool AcceptOne();
 
@@ -53,6 +55,7 @@ class UnixListener {
   UniqueFd socket_;
   UniqueFd stop_;  // eventfd
   Handler handler_;
+  PeerMode peers_;
   std::thread thread_;
 };
 

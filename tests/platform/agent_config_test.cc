@@ -37,6 +37,11 @@ TEST(AgentConfig, NeedsThreeLines) {
   EXPECT_EQ(config->runtime_dir, "/run/lodekey");
   EXPECT_EQ(config->socket, "/run/lodekey/agent.sock");
   EXPECT_EQ(config->group, "");
+  EXPECT_EQ(config->workload_socket, "/run/lodekey/workload.sock");
+  EXPECT_EQ(config->caller_identification, PeerMode::kAuto);
+  EXPECT_EQ(config->max_connections_per_user, 1024u);
+  EXPECT_EQ(config->max_streams_per_user, 1024u);
+  EXPECT_EQ(config->max_pending_per_user, 256u);
   EXPECT_EQ(config->tcti, "device:/dev/tpmrm0");
   EXPECT_EQ(config->ledger_pcr, 13u);
   EXPECT_EQ(config->boot_log, "/sys/kernel/security/tpm0/binary_bios_measurements");
@@ -53,6 +58,8 @@ TEST(AgentConfig, ReadsEverySetting) {
       kPin + "', '" + kPin +
       "']\nlog_level = 'debug'\n"
       "[agent]\nstate_dir = '/s'\nruntime_dir = '/r'\ngroup = 'ops'\n"
+      "[workload]\nsocket = '/w'\ncaller_identification = 'pid'\n"
+      "max_connections_per_user = 3\nmax_streams_per_user = 2\nmax_pending_per_user = 1\n"
       "[tpm]\ntcti = 'swtpm:path=/x'\nledger_pcr = 'none'\n"
       "[evidence]\nboot_log = '/b'\nima_log = '/i'\n"
       "[retry]\nfirst = '2s'\nmax = '2s'\n");
@@ -62,6 +69,11 @@ TEST(AgentConfig, ReadsEverySetting) {
   EXPECT_EQ(config->log_level, LogLevel::kDebug);
   EXPECT_EQ(config->socket, "/r/agent.sock") << "follows runtime_dir";
   EXPECT_EQ(config->group, "ops");
+  EXPECT_EQ(config->workload_socket, "/w");
+  EXPECT_EQ(config->caller_identification, PeerMode::kPid);
+  EXPECT_EQ(config->max_connections_per_user, 3u);
+  EXPECT_EQ(config->max_streams_per_user, 2u);
+  EXPECT_EQ(config->max_pending_per_user, 1u);
   EXPECT_EQ(config->ledger_pcr, std::nullopt);
   EXPECT_EQ(config->boot_log, "/b");
   EXPECT_EQ(config->retry_max, std::chrono::seconds(2));
@@ -75,6 +87,10 @@ TEST(AgentConfig, NamesEveryRequiredSettingThatIsMissing) {
 
 TEST(AgentConfig, RefusesWhatItsSettingsDoNotAllow) {
   EXPECT_THAT(ErrorOf(kMinimal + "log_level = 'loud'"), HasSubstr("debug, info, warning, error"));
+  EXPECT_THAT(ErrorOf(kMinimal + "workload.caller_identification = 'uid'"),
+              HasSubstr("auto, pidfd, pid"));
+  EXPECT_THAT(ErrorOf(kMinimal + "workload.max_streams_per_user = 0"),
+              HasSubstr("'workload.max_streams_per_user'"));
   EXPECT_THAT(ErrorOf(kMinimal + "tpm.tcti = ''"), HasSubstr("'tpm.tcti' must not be empty"));
   EXPECT_THAT(ErrorOf(kMinimal + "agent.state_dir = 'x'"), HasSubstr("absolute path"));
   EXPECT_THAT(ErrorOf(kMinimal + "retry.first = '1ms'"), HasSubstr("from 100ms to 1h"));

@@ -179,6 +179,23 @@ TEST(UnixListener, ServesManyAndSurvivesClientsThatLeaveAtOnce) {
   EXPECT_EQ(served, kClients);
 }
 
+TEST(UnixListener, ClosesAConnectionThatNoMemoryIsLeftForAndGoesOn) {
+  const ScratchDir scratch;
+  std::promise<void> second;
+  int handled = 0;
+  const auto listener = UnixListener::Create(scratch / "s", 0600, "", [&](UniqueFd, Peer) {
+    if (++handled == 1) throw std::bad_alloc();
+    second.set_value();
+  });
+  ASSERT_TRUE(listener);
+  const UniqueFd client = Connect(scratch / "s");
+  char byte = 0;
+  EXPECT_EQ(::read(client.get(), &byte, 1), 0) << "closed";
+  EXPECT_TRUE(Connect(scratch / "s").valid());
+  second.get_future().get();
+  EXPECT_EQ(handled, 2);
+}
+
 TEST(UnixListener, ResumesAfterAShortageOfDescriptors) {
   const ScratchDir scratch;
   const int status = RunInChild([&] {
