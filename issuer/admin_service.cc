@@ -5,8 +5,12 @@
 #include <fmt/format.h>
 
 #include "attest/codec.h"
+#include "attest/entry_codec.h"
+#include "issuer/entry_book.h"
+#include "issuer/entry_message.h"
 #include "issuer/grpc_error.h"
 #include "issuer/inventory.h"
+#include "issuer/next_step.h"
 #include "issuer/node_message.h"
 #include "lodekey/admin/v1/admin_service.grpc.pb.h"
 #include "platform/log.h"
@@ -24,6 +28,8 @@ std::map<std::string, std::string> LabelsOf(
   return {labels.begin(), labels.end()};
 }
 
+uint32_t LimitOf(uint32_t asked) { return asked == 0 ? kMaxList : std::min(asked, kMaxList); }
+
 bool Matches(const NodeRecord& record, const admin::ListNodesRequest& request) {
   if (!request.standing().empty() && StandingName(record.standing) != request.standing())
     return false;
@@ -36,7 +42,11 @@ bool Matches(const NodeRecord& record, const admin::ListNodesRequest& request) {
 class Service final : public admin::AdminService::Service {
  public:
   Service(Context& context, Connections& connections, const platform::PeerMap& peers)
-      : context_(context), inventory_(context), connections_(connections), peers_(peers) {}
+      : context_(context),
+        inventory_(context),
+        entries_(context),
+        connections_(connections),
+        peers_(peers) {}
 
  private:
   // Every call: who asks, what came of it.
@@ -112,12 +122,52 @@ class Service final : public admin::AdminService::Service {
     });
   }
 
+  grpc::Status ListEntries(grpc::ServerContext* context, const admin::ListEntriesRequest* request,
+                           admin::ListEntriesResponse* response) override {
+    return Call(context, "ListEntries", [&](const std::string&) -> Result<void> {
+      ASSIGN_OR_RETURN(const EntryFilter filter, DecodeEntryFilter(*request, inventory_),
+                       "list entries");
+      ASSIGN_OR_RETURN(const EntryPage page,
+                       entries_.List(filter, request->after(), LimitOf(request->limit())),
+                       "list entries");
+      *response = EncodeEntryPage(page);
+      return {};
+    });
+  }
+
+  grpc::Status ShowEntry(grpc::ServerContext* context, const admin::EntryRequest* request,
+                         lodekey::entry::v1::Entry* response) override {
+    return Call(context, "ShowEntry", [&](const std::string&) -> Result<void> {
+      ASSIGN_OR_RETURN(const attest::Entry entry, entries_.Find(request->entry()), "show an entry");
+      *response = attest::EncodeEntry(entry);
+      return {};
+    });
+  }
+
+  grpc::Status ApplyEntries(grpc::ServerContext* context, const admin::ApplyEntriesRequest* request,
+                            admin::ApplyEntriesResponse* response) override {
+    return Call(context, "ApplyEntries", [&](const std::string& actor) -> Result<void> {
+      ASSIGN_OR_RETURN(const AppliedEntries outcome,
+                       entries_.Apply(DecodeEntryChanges(*request), request->dry_run(), actor),
+                       "change entries");
+      const auto changed = std::ranges::count_if(outcome.applied, &AppliedEntry::changed);
+      if (changed != 0 && !request->dry_run()) {
+        platform::LogEvent(platform::LogLevel::kInfo, "an operator changed entries",
+                           {{"entries", std::to_string(changed)}, {"actor", actor}});
+      }
+      *response = EncodeAppliedEntries(outcome);
+      return {};
+    });
+  }
+
   grpc::Status ShowBundle(grpc::ServerContext* context, const admin::ShowBundleRequest*,
                           admin::ShowBundleResponse* response) override {
     return Call(context, "ShowBundle", [&](const std::string&) -> Result<void> {
       response->set_trust_domain(context_.config.trust_domain);
-      response->set_sequence(context_.authority.bundle_sequence());
-      response->add_roots(attest::ToField(context_.authority.root().der()));
+      lodekey::node::v1::Bundle bundle = BundleOf(context_.authority);
+      response->set_sequence(bundle.sequence());
+      response->mutable_roots()->Swap(bundle.mutable_roots());
+      response->mutable_jwt_keys()->Swap(bundle.mutable_jwt_keys());
       return {};
     });
   }
@@ -143,13 +193,14 @@ class Service final : public admin::AdminService::Service {
 
   Context& context_;
   Inventory inventory_;
+  EntryBook entries_;
   Connections& connections_;
   const platform::PeerMap& peers_;
 };
 
 Result<void> Service::List(const admin::ListNodesRequest& request,
                            admin::ListNodesResponse& response) {
-  const uint32_t limit = request.limit() == 0 ? kMaxList : std::min(request.limit(), kMaxList);
+  const uint32_t limit = LimitOf(request.limit());
   std::string after = request.after();
   for (;;) {
     std::vector<NodeRecord> page;

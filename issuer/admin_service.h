@@ -1,4 +1,4 @@
-// The gRPC face of the inventory, for the lodekey command on the issuer's host.
+// The gRPC face of the inventory and of the entries, for the lodekey command on the issuer's host.
 #pragma once
 
 #include <memory>
@@ -12,6 +12,7 @@
 
 namespace lodekey::issuer {
 
+// `entries_changed` is called after each change of the entries.
 std::unique_ptr<grpc::Service> MakeAdminService(Context& context, Connections& connections,
                                                 const platform::PeerMap& peers);
 

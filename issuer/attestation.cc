@@ -268,6 +268,8 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
           ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head),
                            "record the attestation");
           LogStanding(self->record().id, self->before_, self->record().standing, self->Reason());
+          if (self->record().standing != self->before_)
+            self->context_.node_changed(self->record().id);
           *self->response_.mutable_audit_head() = HeadOf(committed);
           if (self->record().standing == Standing::kQuarantined && !self->verdict_) {
             return Fail(Code::kDenied, "the node is quarantined",

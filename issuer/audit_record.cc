@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
+#include "crypto/digest.h"
+
 namespace lodekey::issuer {
 namespace {
 
@@ -15,9 +18,57 @@ std::string Line(const Json& json) {
 // A rule may name every value that a group accepts: the record has to fit its line however many
 // there are.
 constexpr size_t kMaxText = 256;
+// Bytes of an entry's field, once before and once after: all of them fit a line.
+constexpr size_t kMaxField = 1024;
 
-std::string Clipped(const std::string& text) {
-  return text.size() <= kMaxText ? text : text.substr(0, kMaxText) + "...";
+std::string Clipped(const std::string& text, size_t most = kMaxText) {
+  return text.size() <= most ? text : text.substr(0, most) + "...";
+}
+
+// By the names that docs/cli.md has for them; what is not set is null.
+Json FieldsOf(const std::optional<attest::Entry>& entry) {
+  if (!entry) return Json::object();
+  Json selectors = Json::array();
+  for (const attest::Selector& selector : entry->selectors)
+    selectors.push_back(attest::FormatSelector(selector));
+  return {{"spiffe_id", entry->spiffe_id},
+          {"nodes", entry->scope.nodes},
+          {"node_labels", entry->scope.labels},
+          {"selectors", std::move(selectors)},
+          {"x509_svid_ttl", FormatDuration(entry->x509_ttl)},
+          {"jwt_svid_ttl", FormatDuration(entry->jwt_ttl)},
+          {"dns_names", entry->dns_names},
+          {"common_name", entry->common_name},
+          {"hint", entry->hint},
+          {"jwt_audiences", entry->jwt_audiences},
+          {"owner", entry->owner},
+          {"expires", entry->expires == Time() ? "" : FormatTime(entry->expires)},
+          {"prefetch", entry->prefetch}};
+}
+
+// The value itself, or, where it is long, what tells it from others.
+Json FieldValue(const Json& value) {
+  const std::string text = Line(value);
+  if (text.size() <= kMaxField) return value;
+  return {{"bytes", text.size()}, {"sha256", ToHex(crypto::Sha256(AsBytes(text)))}};
+}
+
+Json ChangedFields(const Json& before, const Json& after) {
+  Json changed = Json::object();
+  for (const auto& field : (after.empty() ? before : after).items()) {
+    const std::string& name = field.key();
+    const Json old = before.value(name, Json());
+    const Json now = after.value(name, Json());
+    if (old == now) continue;
+    if (!old.is_null()) changed[name]["before"] = FieldValue(old);
+    if (!now.is_null()) changed[name]["after"] = FieldValue(now);
+  }
+  return changed;
+}
+
+std::string_view EventOf(const EntryAction& action) {
+  if (!action.before) return "entry.created";
+  return action.after ? "entry.updated" : "entry.deleted";
 }
 
 }  // namespace
@@ -39,15 +90,18 @@ std::string VerdictRecord(std::string_view event, const NodeId& node,
 }
 
 std::string CredentialAuditRecord(const CredentialRecord& credential, Time now) {
-  return Line({{"time", FormatTime(now)},
+  Json json = {{"time", FormatTime(now)},
                {"event", "credential.issued"},
                {"node", credential.node},
-               {"spiffe_id", credential.spiffe_id},
+               {"kind", CredentialKindName(credential.kind)}};
+  if (!credential.entry.empty()) json["entry"] = credential.entry;
+  json.update({{"spiffe_id", credential.spiffe_id},
                {"serial", ToHex(credential.serial)},
                {"not_before", FormatTime(credential.not_before)},
                {"not_after", FormatTime(credential.not_after)},
                {"evidence_time", FormatTime(credential.evidence_time)},
                {"tbs_sha256", ToHex(credential.tbs_digest)}});
+  return Line(json);
 }
 
 std::string CertificateAuditRecord(std::string_view event, const crypto::CertificateSpec& spec,
@@ -57,6 +111,13 @@ std::string CertificateAuditRecord(std::string_view event, const crypto::Certifi
                {"serial", ToHex(spec.serial)},
                {"key_sha256", ToHex(key.spki_sha256())},
                {"not_after", FormatTime(spec.not_after)}});
+}
+
+std::string JwtKeyAuditRecord(std::string_view id, const crypto::PublicKey& key, Time now) {
+  return Line({{"time", FormatTime(now)},
+               {"event", "jwt-key.issued"},
+               {"key_id", id},
+               {"key_sha256", ToHex(key.spki_sha256())}});
 }
 
 std::string OperatorRecord(const OperatorAction& action, Time now) {
@@ -69,6 +130,17 @@ std::string OperatorRecord(const OperatorAction& action, Time now) {
   for (const ReferencePcr& reference : action.values)
     json["values"].push_back({{"pcr", reference.pcr}, {"value", ToHex(reference.value)}});
   return Line(json);
+}
+
+std::string EntryRecord(const EntryAction& action, Time now) {
+  const attest::Entry entry = action.after.value_or(action.before.value_or(attest::Entry()));
+  return Line({{"time", FormatTime(now)},
+               {"event", EventOf(action)},
+               {"actor", action.actor},
+               {"entry", entry.id},
+               {"revision", entry.revision},
+               {"spiffe_id", Clipped(entry.spiffe_id, kMaxField)},
+               {"changed", ChangedFields(FieldsOf(action.before), FieldsOf(action.after))}});
 }
 
 }  // namespace lodekey::issuer

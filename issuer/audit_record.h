@@ -2,10 +2,12 @@
 // and fields.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "attest/entry.h"
 #include "attest/verdict.h"
 #include "base/time.h"
 #include "crypto/certificate_builder.h"
@@ -26,6 +28,9 @@ std::string CredentialAuditRecord(const CredentialRecord& credential, Time now);
 std::string CertificateAuditRecord(std::string_view event, const crypto::CertificateSpec& spec,
                                    const crypto::PublicKey& key, Time now);
 
+// "jwt-key.issued": a key of JWT-SVIDs, before it is used.
+std::string JwtKeyAuditRecord(std::string_view id, const crypto::PublicKey& key, Time now);
+
 // So many values of any bank leave a record well within its line (issuer/store_limits.h).
 inline constexpr size_t kMaxAuditValues = 256;
 
@@ -40,5 +45,15 @@ struct OperatorAction {
   std::vector<ReferencePcr> values = {};  // at most kMaxAuditValues
 };
 std::string OperatorRecord(const OperatorAction& action, Time now);
+
+// What an operator did with an entry: "entry.created" (without `before`), "entry.updated",
+// "entry.deleted" (without `after`), with every field that changed. A field that is too long for
+// the line is there by its digest.
+struct EntryAction {
+  std::string actor;
+  std::optional<attest::Entry> before = {};
+  std::optional<attest::Entry> after = {};
+};
+std::string EntryRecord(const EntryAction& action, Time now);
 
 }  // namespace lodekey::issuer

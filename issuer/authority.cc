@@ -112,7 +112,7 @@ Authority::Authority(AuthorityOptions options, Store& store, crypto::Certificate
 Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
   const AuthorityFiles files(options.directory);
   RETURN_IF_ERROR(platform::MakeDirectory(options.directory, 0700), "make the CA directory");
-  for (const std::string_view name : {kRoot, kAuthority, kAudit, kChallenge}) {
+  for (const std::string_view name : {kRoot, kAuthority, kAudit, kChallenge, JwtAuthority::kFile}) {
     ASSIGN_OR_RETURN(const bool has_key, files.HasKey(name), "look for keys");
     ASSIGN_OR_RETURN(const bool has_certificate, files.HasCertificate(name), "look for keys");
     if (!has_key && !has_certificate) continue;
@@ -128,7 +128,8 @@ Result<void> Authority::Initialise(const AuthorityOptions& options, Time now) {
 void Authority::Abandon(const AuthorityOptions& options) {
   const AuthorityFiles files(options.directory);
   // The root first: without it nothing opens what is left after a crash on the way.
-  for (const std::string_view name : {kRoot, kIntermediate, kAuthority, kAudit, kChallenge})
+  for (const std::string_view name :
+       {kRoot, kIntermediate, kAuthority, kAudit, kChallenge, JwtAuthority::kFile})
     files.Remove(name);
 }
 
@@ -150,6 +151,9 @@ Result<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions options, Sto
   }
   std::unique_ptr<Authority> authority(
       new Authority(std::move(options), store, std::move(root), std::move(authority_certificate)));
+  ASSIGN_OR_RETURN(authority->jwt_,
+                   JwtAuthority::Open(files, authority->options_.jwt_key_ttl, store, now),
+                   "open the authorities");
   RETURN_IF_ERROR(authority->LoadOrMakeIntermediate(now), "open the intermediate");
   return authority;
 }
@@ -168,7 +172,7 @@ Result<void> Authority::LoadOrMakeIntermediate(Time now) {
   // lives on until an operator acts.
   if (!signers_.empty()) {
     ASSIGN_OR_RETURN(const bool renewable, HasRootKey(), "root");
-    return renewable ? Refresh(now) : Result<void>();
+    return renewable ? RefreshIntermediate(now) : Result<void>();
   }
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "make an intermediate");
   signers_.push_back(std::move(made));
@@ -216,6 +220,12 @@ Result<crypto::Certificate> Authority::SignRecorded(const Certified& certified, 
 }
 
 Result<void> Authority::Refresh(Time now) {
+  auto keys = jwt_->Refresh(now);
+  RETURN_IF_ERROR(RefreshIntermediate(now), "renew");
+  return keys;
+}
+
+Result<void> Authority::RefreshIntermediate(Time now) {
   const std::scoped_lock refreshing(refresh_mutex_);
   if (!Due(signer(now)->certificate, now)) return {};
   ASSIGN_OR_RETURN(auto made, MakeIntermediate(now), "renew the intermediate");
@@ -235,6 +245,8 @@ std::shared_ptr<const Signer> Authority::signer(Time now) const {
 }
 
 Result<std::vector<crypto::Certificate>> Authority::Sign(const RecordedGrant& grant) const {
+  if (grant.kind() == CredentialKind::kJwt)
+    return Fail(Code::kInvalidArgument, "what was granted is no certificate");
   std::vector<std::shared_ptr<const Signer>> signers;
   {
     const std::scoped_lock lock(mutex_);

@@ -15,6 +15,7 @@
 #include "crypto/private_key.h"
 #include "crypto/secret.h"
 #include "issuer/grant.h"
+#include "issuer/jwt_authority.h"
 
 namespace lodekey::issuer {
 
@@ -24,6 +25,7 @@ struct AuthorityOptions {
   Duration node_ttl = {};
   Duration intermediate_ttl = {};
   Duration root_ttl = {};
+  Duration jwt_key_ttl = {};  // how long a key signs JWT-SVIDs
 };
 
 struct ServerIdentity {
@@ -57,14 +59,15 @@ class Authority {
   static Result<crypto::Ed25519Key> OpenAuditKey(const AuthorityOptions& options);
 
   // Renews the intermediate at half its life, and when that has not begun because the clock was
-  // ahead as it was made; call now and then, not from the store's writer.
+  // ahead as it was made, and the keys of JWT-SVIDs; call now and then, not from the store's
+  // writer. A failure of one does not keep the other from being renewed.
   // The line "intermediate.issued" is durable before the new one is signed. Without the root's key
   // on this host it fails (kNotFound, "root-key-absent") once the intermediate is due, which goes
   // on signing until it ends.
   Result<void> Refresh(Time now);
 
   // Signs exactly what was recorded, with the intermediate it names. Returns the chain, leaf first,
-  // without the root.
+  // without the root. kInvalidArgument when the grant is for a JWT-SVID: jwt() signs those.
   Result<std::vector<crypto::Certificate>> Sign(const RecordedGrant& grant) const;
 
   // A server certificate for a fresh key, good for `life`. The line "server-certificate.issued" is
@@ -77,7 +80,7 @@ class Authority {
   const crypto::Certificate& issuer_authority() const { return authority_; }
   std::string Pin() const;  // "sha256:<hex>" of the issuer authority's key
   Result<bool> HasRootKey() const;
-  uint64_t bundle_sequence() const { return 1; }
+  const JwtAuthority& jwt() const { return *jwt_; }
   const AuthorityOptions& options() const { return options_; }
 
   Result<crypto::Secret> OpenChallengeKey() const;
@@ -86,6 +89,7 @@ class Authority {
   Authority(AuthorityOptions options, Store& store, crypto::Certificate root,
             crypto::Certificate authority);
   Result<void> LoadOrMakeIntermediate(Time now);
+  Result<void> RefreshIntermediate(Time now);
   Result<std::shared_ptr<const Signer>> MakeIntermediate(Time now) const;
   // Records, then signs: nothing that the audit log does not have is ever signed.
   struct Certified;
@@ -95,6 +99,7 @@ class Authority {
   Store& store_;
   crypto::Certificate root_;
   crypto::Certificate authority_;
+  std::unique_ptr<JwtAuthority> jwt_;
   std::mutex refresh_mutex_;  // one renewal at a time writes the files
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const Signer>>

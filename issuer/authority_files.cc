@@ -68,8 +68,17 @@ Result<void> AuthorityFiles::WriteCertificate(std::string_view name,
   return platform::WriteFileAtomically(Path(name, "crt"), AsBytes(certificate.ToPem()), 0644);
 }
 
+Result<crypto::Secret> AuthorityFiles::ReadSecret(std::string_view name) const {
+  return ReadSecretFile(Path(name, "key"));
+}
+
+Result<void> AuthorityFiles::WriteSecret(std::string_view name,
+                                         const crypto::Secret& content) const {
+  return platform::WriteFileAtomically(Path(name, "key"), content.Reveal(), 0600);
+}
+
 Result<crypto::Secret> AuthorityFiles::ReadSeed(std::string_view name) const {
-  ASSIGN_OR_RETURN(const crypto::Secret text, ReadSecretFile(Path(name, "key")), "key");
+  ASSIGN_OR_RETURN(const crypto::Secret text, ReadSecret(name), "key");
   ASSIGN_OR_RETURN(Bytes seed, crypto::ParseBase64(AsText(text.Reveal()), kSeedSize),
                    Path(name, "key"));
   crypto::Secret secret = crypto::Secret::Copy(seed);
@@ -84,7 +93,7 @@ Result<crypto::Secret> AuthorityFiles::ReadSeed(std::string_view name) const {
 
 Result<void> AuthorityFiles::WriteSeed(std::string_view name, const crypto::Secret& seed) const {
   const crypto::Secret text = crypto::Secret::Copy(AsBytes(crypto::ToBase64(seed.Reveal())));
-  return platform::WriteFileAtomically(Path(name, "key"), text.Reveal(), 0600);
+  return WriteSecret(name, text);
 }
 
 }  // namespace lodekey::issuer

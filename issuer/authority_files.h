@@ -1,5 +1,6 @@
 // The files of an Authority, all in one 0700 directory: <name>.key (PKCS#8 PEM, 0600) and
-// <name>.crt (PEM), audit.key and challenge.key (32 bytes as base64, 0600).
+// <name>.crt (PEM), audit.key and challenge.key (32 bytes as base64, 0600), jwt.key (see
+// issuer/jwt_key_set.h, 0600).
 #pragma once
 
 #include <string>
@@ -26,6 +27,10 @@ class AuthorityFiles {
                                 const crypto::Certificate& certificate) const;
   // Certificate and key, as far as they are there.
   void Remove(std::string_view name) const;
+
+  // The whole of a .key file that is neither: at most 64 KiB.
+  Result<crypto::Secret> ReadSecret(std::string_view name) const;
+  Result<void> WriteSecret(std::string_view name, const crypto::Secret& content) const;
 
   // 32 bytes, as base64.
   Result<crypto::Secret> ReadSeed(std::string_view name) const;

@@ -161,6 +161,12 @@ std::vector<Option> LifetimeOptions() {
        .doc = "lifetime of a root made by init",
        .min = kDay,
        .max = 3660 * kDay},
+      {.key = "ca.jwt_key_ttl",
+       .kind = OptionKind::kSpan,
+       .fallback = "24h",
+       .doc = "how long a key signs JWT-SVIDs before the next one does",
+       .min = kHour,
+       .max = 90 * kDay},
       {.key = "limits.enrolments_per_second",
        .kind = OptionKind::kInteger,
        .fallback = "200",
@@ -284,6 +290,7 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
   config.node_ttl = raw.Span("ca.node_ttl");
   config.intermediate_ttl = raw.Span("ca.intermediate_ttl");
   config.root_ttl = raw.Span("ca.root_ttl");
+  config.jwt_key_ttl = raw.Span("ca.jwt_key_ttl");
   config.enrolments_per_second = static_cast<uint32_t>(raw.Integer("limits.enrolments_per_second"));
   config.enrolments_per_source = static_cast<uint32_t>(raw.Integer("limits.enrolments_per_source"));
   config.raw = std::move(raw);

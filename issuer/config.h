@@ -36,6 +36,7 @@ struct IssuerConfig {
   Duration node_ttl = {};          // of a node certificate, counted from its evidence
   Duration intermediate_ttl = {};  // at most 7 days
   Duration root_ttl = {};
+  Duration jwt_key_ttl = {};  // how long a key signs JWT-SVIDs; at least an hour
 
   uint32_t enrolments_per_second = 0;  // all sources together
   uint32_t enrolments_per_source = 0;  // per second and source address

@@ -58,6 +58,7 @@ void Connections::Note(const NodeId& node, const std::string& peer) {
 }
 
 bool Connections::Close(const NodeId& node) {
+  farewell_(node);
   std::string peer;
   {
     const std::scoped_lock lock(mutex_);

@@ -1,6 +1,7 @@
 // Open connections of nodes, so that one can be closed when its node is removed.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -13,6 +14,10 @@ namespace lodekey::issuer {
 // Thread-safe. Knows the last connection of each node.
 class Connections {
  public:
+  // `farewell` is called before a node's connection is shut down, and may wait a little.
+  explicit Connections(std::function<void(const NodeId&)> farewell = [](const auto&) {})
+      : farewell_(std::move(farewell)) {}
+
   // `peer` as gRPC names it: "ipv4:192.0.2.1:40000" or "ipv6:%5B2001:db8::1%5D:40000".
   void Note(const NodeId& node, const std::string& peer);
 
@@ -22,6 +27,7 @@ class Connections {
   bool Close(const NodeId& node);
 
  private:
+  const std::function<void(const NodeId&)> farewell_;
   std::mutex mutex_;
   std::unordered_map<NodeId, std::string> peers_;
 };

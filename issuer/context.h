@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "attest/endorsement.h"
 #include "base/time.h"
@@ -20,6 +22,10 @@ struct Context {
   const ChallengeSealer& sealer;
   attest::VendorRoots roots;
   std::function<Time()> now;
+  // Who hears of changes once they are durable, on any thread; set before anything is served. Of
+  // entries, the ids of those that changed; of a node, its labels or its standing.
+  std::function<void(const std::vector<std::string>&)> entries_changed = [](const auto&) {};
+  std::function<void(const std::string&)> node_changed = [](const auto&) {};
 };
 
 // A service's answer: called once, on any thread.

@@ -170,6 +170,7 @@ void Finishing::Commit(Reply<node::FinishEnrolmentResponse> reply) && {
     reply(Guarded("the end of the enrolment", [&]() -> Result<node::FinishEnrolmentResponse> {
       ASSIGN_OR_RETURN(const crypto::ChainHead committed, std::move(head), "record the enrolment");
       LogStanding(self->record_.id, self->before_, self->record_.standing, self->Reason());
+      if (self->record_.standing != self->before_) self->context_.node_changed(self->record_.id);
       *self->response_.mutable_audit_head() = HeadOf(committed);
       self->response_.set_time_unix_ms(self->context_.now().time_since_epoch().count());
       if (!self->grant_) return self->response_;

@@ -1,10 +1,12 @@
 // The way of a credential, in types: a Grant exists only because a Verdict accepted and a Decision
-// allowed; a RecordedGrant only because its Grant is durable in store and audit log;
-// Authority::Sign takes only a RecordedGrant. So "issued without verification" and "issued without
+// allowed, or, for a workload, because a WorkloadDecision was made; a RecordedGrant only because
+// its Grant is durable in store and audit log; Authority::Sign and JwtAuthority::Sign take only a
+// RecordedGrant. So "issued without verification" and "issued without
 // a record" do not compile (tests/architecture shows it).
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "attest/verdict.h"
 #include "base/bytes.h"
@@ -16,6 +18,7 @@
 namespace lodekey::issuer {
 
 class Authority;
+class WorkloadDecision;
 
 // What the policy said of a judged node. Made from a Verdict alone.
 class Decision {
@@ -50,11 +53,20 @@ class Grant {
   static Result<Grant> ForNode(const Decision& decision, const NodeCertificateRequest& request,
                                const Authority& authority);
 
+  // An X.509-SVID (X509-SVID, sections 2 to 4) or a JWT-SVID (JWT-SVID, sections 2 and 3), good for
+  // as long as the entry says and never past the decision's end. kDenied ("evidence-too-old") when
+  // the decision asks for evidence first; kUnavailable ("authority-expired").
+  static Result<Grant> ForWorkload(const WorkloadDecision& decision, const Authority& authority);
+
   const CredentialRecord& record() const { return record_; }
   const Bytes& tbs() const { return tbs_; }
 
  private:
   Grant() = default;
+  Result<void> FillX509(const WorkloadDecision& decision, const crypto::PublicKey& key,
+                        const Authority& authority);
+  Result<void> FillJwt(const WorkloadDecision& decision, const std::vector<std::string>& audiences,
+                       const Authority& authority);
   CredentialRecord record_;
   Bytes tbs_;
 };
@@ -66,11 +78,14 @@ class RecordedGrant {
   // was voided or other bytes were recorded under it. Works for a fresh grant and for one whose
   // reply was lost.
   static Result<RecordedGrant> Recall(Store& store, ByteView serial, ByteView tbs);
+  static Result<RecordedGrant> Recall(View& view, ByteView serial, ByteView tbs);
 
+  CredentialKind kind() const { return kind_; }
   const Bytes& tbs() const { return tbs_; }
 
  private:
   RecordedGrant() = default;
+  CredentialKind kind_ = CredentialKind::kNode;
   Bytes tbs_;
 };
 

@@ -269,6 +269,7 @@ Result<ChangedNode> Inventory::Commit(const Edit& edit) const {
   // Why nothing was done, without the store's words around it.
   if (!actions) return std::unexpected(std::move(actions.error()));
   RETURN_IF_ERROR(committed, "inventory");
+  if (outcome.changed) context_.node_changed(outcome.record.id);
   return outcome;
 }
 

@@ -10,6 +10,7 @@ namespace lodekey::issuer {
 namespace {
 
 constexpr size_t kMaxUnused = 2;
+constexpr Duration kEvidenceNonceLife = std::chrono::seconds(30);
 
 void DropOldNonces(NodeRecord& record, Time now) {
   auto& nonces = record.nonces;
@@ -25,29 +26,59 @@ void DropOldNonces(NodeRecord& record, Time now) {
   }
 }
 
+IssuedNonce NewNonce(Time now, Duration life) {
+  return {.value = crypto::RandomBytes(attest::kNonceSize), .made = now, .expires = now + life};
+}
+
+lodekey::node::v1::NextStep StepOf(const Context& context, const NodeRecord& record,
+                                   const IssuedNonce& nonce, Time now, Duration attest_in) {
+  lodekey::node::v1::NextStep next;
+  next.set_nonce(attest::ToField(nonce.value));
+  next.set_nonce_life_ms((nonce.expires - now).count());
+  next.set_attest_in_ms(attest_in.count());
+  *next.mutable_selection() =
+      attest::EncodeSelection({context.config.appraisal.bank, context.config.appraisal.required});
+  next.set_ima_offset(record.enrolment ? record.enrolment->ima_bytes : 0);
+  return next;
+}
+
 }  // namespace
 
 lodekey::node::v1::NextStep OfferNextStep(const Context& context, NodeRecord& record, Time now) {
-  const IssuerConfig& config = context.config;
-  IssuedNonce nonce{.value = crypto::RandomBytes(attest::kNonceSize),
-                    .made = now,
-                    .expires = now + config.attest_interval + config.nonce_slack};
-  lodekey::node::v1::NextStep next;
-  next.set_nonce(attest::ToField(nonce.value));
-  next.set_nonce_life_ms((nonce.expires - nonce.made).count());
-  next.set_attest_in_ms(config.attest_interval.count());
-  *next.mutable_selection() =
-      attest::EncodeSelection({config.appraisal.bank, config.appraisal.required});
-  next.set_ima_offset(record.enrolment ? record.enrolment->ima_bytes : 0);
-  record.nonces.push_back(std::move(nonce));
+  const Duration interval = context.config.attest_interval;
+  const IssuedNonce nonce = NewNonce(now, interval + context.config.nonce_slack);
+  record.nonces.push_back(nonce);
   DropOldNonces(record, now);
-  return next;
+  return StepOf(context, record, nonce, now, interval);
+}
+
+bool OfferEvidenceStep(const Context& context, NodeRecord& record, Time now,
+                       lodekey::node::v1::NextStep& step) {
+  const auto given = std::ranges::find_if(record.nonces, [&](const IssuedNonce& nonce) {
+    return nonce.request_digest.empty() && nonce.expires - nonce.made == kEvidenceNonceLife &&
+           nonce.made <= now && nonce.expires - now >= kEvidenceNonceLife / 2;
+  });
+  if (given != record.nonces.end()) {
+    step = StepOf(context, record, *given, now, Duration::zero());
+    return false;
+  }
+  const IssuedNonce nonce = NewNonce(now, kEvidenceNonceLife);
+  record.nonces.push_back(nonce);
+  DropOldNonces(record, now);
+  step = StepOf(context, record, nonce, now, Duration::zero());
+  return true;
 }
 
 lodekey::node::v1::Bundle BundleOf(const Authority& authority) {
   lodekey::node::v1::Bundle bundle;
-  bundle.set_sequence(authority.bundle_sequence());
+  const PublishedJwtKeys jwt = authority.jwt().Published();
+  bundle.set_sequence(jwt.sequence);
   bundle.add_roots(attest::ToField(authority.root().der()));
+  for (const crypto::JwtKey& published : jwt.keys) {
+    lodekey::node::v1::JwtKey& key = *bundle.add_jwt_keys();
+    key.set_id(published.id);
+    key.set_public_key(attest::ToField(published.key.spki_der()));
+  }
   return bundle;
 }
 

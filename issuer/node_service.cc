@@ -5,9 +5,12 @@
 #include "base/guarded.h"
 #include "issuer/attestation.h"
 #include "issuer/enroller.h"
+#include "issuer/entry_stream.h"
 #include "issuer/field_count.h"
 #include "issuer/grpc_error.h"
+#include "issuer/issuance.h"
 #include "issuer/strangers.h"
+#include "issuer/workload_request.h"
 #include "lodekey/node/v1/node_service.grpc.pb.h"
 
 namespace lodekey::issuer {
@@ -16,12 +19,21 @@ namespace {
 namespace node = lodekey::node::v1;
 namespace pb = google::protobuf;
 
-// Bytes of a request, beside which nothing is parsed. A stranger's first is keys and certificates.
-constexpr size_t kMaxKeys = size_t{64} << 10;
-constexpr size_t kMaxEvidence =
-    attest::kMaxBootLogSize + attest::kMaxImaChunk + attest::kMaxLedgerSize + kMaxKeys;
-// Evidence with 24 registers has eighty, and whoever adds fields later will add few.
-constexpr size_t kMaxFields = 256;
+// Of a request, beyond which nothing is parsed.
+struct Bounds {
+  size_t bytes;
+  size_t fields = 256;  // evidence with 24 registers has eighty, and later versions add few
+};
+
+// A stranger's first is keys and certificates.
+constexpr Bounds kKeys = {.bytes = size_t{64} << 10};
+constexpr Bounds kEvidence = {.bytes = attest::kMaxBootLogSize + attest::kMaxImaChunk +
+                                       attest::kMaxLedgerSize + kKeys.bytes};
+// An item is a field, and has its entry with revision, its kind with what that holds, and selectors
+// of three fields each.
+constexpr size_t kItemFields = 3 + 1 + kMaxTokenAudiences + 3 * kMaxItemSelectors;
+constexpr Bounds kItems = {.bytes = kMaxIssueItems * (size_t{16} << 10),
+                           .fields = kMaxIssueItems * kItemFields};
 
 // Runs `body`; what a library throws ends the call, not the process.
 template <class Body>
@@ -36,15 +48,15 @@ grpc::ServerUnaryReactor* EndingCall(grpc::CallbackServerContext* context, Body 
   return reactor;
 }
 
-Result<void> Parse(const grpc::ByteBuffer& buffer, size_t max_bytes, pb::Message& message) {
-  if (buffer.Length() > max_bytes) {
+Result<void> Parse(const grpc::ByteBuffer& buffer, const Bounds& bounds, pb::Message& message) {
+  if (buffer.Length() > bounds.bytes) {
     return Fail(Code::kInvalidArgument, "the request has more bytes than its method takes",
                 {.name = "request-too-large"});
   }
   grpc::Slice slice;
   if (!buffer.DumpToSingleSlice(&slice).ok()) return Fail(Code::kInternal, "the request is gone");
   const ByteView bytes(slice.begin(), slice.size());
-  RETURN_IF_ERROR(CheckFieldCount(bytes, *message.GetDescriptor(), kMaxFields), "request");
+  RETURN_IF_ERROR(CheckFieldCount(bytes, *message.GetDescriptor(), bounds.fields), "request");
   if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return {};
   return Fail(Code::kInvalidArgument, "the request does not parse", {.name = "request-malformed"});
 }
@@ -97,15 +109,19 @@ Reply<Response> Answer(grpc::CallbackServerContext* context, grpc::ServerUnaryRe
 // The methods take bytes, so that they are bounded before they are parsed.
 using RawService = node::NodeService::WithRawCallbackMethod_StartEnrolment<
     node::NodeService::WithRawCallbackMethod_FinishEnrolment<
-        node::NodeService::WithRawCallbackMethod_Attest<node::NodeService::Service>>>;
+        node::NodeService::WithRawCallbackMethod_Attest<
+            node::NodeService::WithRawCallbackMethod_WatchEntries<
+                node::NodeService::WithRawCallbackMethod_Issue<node::NodeService::Service>>>>>;
 
 class Service final : public RawService {
  public:
-  Service(Context& context, Connections& connections)
+  Service(Context& context, Connections& connections, EntryFeed& feed)
       : strangers_(context.config),
         enroller_(context, strangers_),
         attestation_(context),
-        connections_(connections) {}
+        issuance_(context),
+        connections_(connections),
+        feed_(feed) {}
 
  private:
   grpc::ServerUnaryReactor* StartEnrolment(grpc::CallbackServerContext* context,
@@ -116,7 +132,7 @@ class Service final : public RawService {
           context, reactor, response, Audience::kStranger, "StartEnrolment");
       const std::string source = SourceOf(context->peer());
       node::StartEnrolmentRequest message;
-      if (const auto read = ReadEnrolment(source, *request, kMaxKeys, message); !read)
+      if (const auto read = ReadEnrolment(source, *request, kKeys, message); !read)
         return answer(std::unexpected(read.error()));
       answer(enroller_.Start(message, source));
     });
@@ -130,7 +146,7 @@ class Service final : public RawService {
           context, reactor, response, Audience::kStranger, "FinishEnrolment");
       const std::string source = SourceOf(context->peer());
       node::FinishEnrolmentRequest message;
-      if (const auto read = ReadEnrolment(source, *request, kMaxEvidence, message); !read)
+      if (const auto read = ReadEnrolment(source, *request, kEvidence, message); !read)
         return answer(std::unexpected(read.error()));
       enroller_.Finish(message, source, answer);
     });
@@ -148,17 +164,56 @@ class Service final : public RawService {
       if (const auto charged = attestation_.Charge(*peer); !charged)
         return answer(std::unexpected(charged.error()));
       node::AttestRequest message;
-      if (const auto parsed = Parse(*request, kMaxEvidence, message); !parsed)
+      if (const auto parsed = Parse(*request, kEvidence, message); !parsed)
         return answer(std::unexpected(parsed.error()));
       attestation_.Attest(*std::move(peer), message, answer);
     });
   }
 
+  grpc::ServerUnaryReactor* Issue(grpc::CallbackServerContext* context,
+                                  const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* response) override {
+    return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
+      auto peer = Prove(*context);
+      const auto answer = Answer<node::IssueResponse>(
+          context, reactor, response, peer ? Audience::kNode : Audience::kStranger, "Issue");
+      if (!peer) return answer(std::unexpected(peer.error()));
+      if (const auto charged = issuance_.Charge(*peer); !charged)
+        return answer(std::unexpected(charged.error()));
+      node::IssueRequest message;
+      if (const auto parsed = Parse(*request, kItems, message); !parsed)
+        return answer(std::unexpected(parsed.error()));
+      issuance_.Issue(*std::move(peer), message, answer);
+    });
+  }
+
+  EntryReactor* WatchEntries(grpc::CallbackServerContext* context,
+                             const grpc::ByteBuffer* request) override {
+    const auto refuse = [&](const Error& error, Audience audience) {
+      return RefuseStream(Refuse(*context, error, audience, "WatchEntries"));
+    };
+    const auto served = Guarded("the call", [&]() -> Result<EntryReactor*> {
+      const auto peer = Prove(*context);
+      if (!peer) return refuse(peer.error(), Audience::kStranger);
+      const auto admitted = AdmitWatch(*peer, *request);
+      if (!admitted) return refuse(admitted.error(), Audience::kNode);
+      return StreamEntries(context, feed_, peer->record.id);
+    });
+    return served ? *served : refuse(served.error(), Audience::kStranger);
+  }
+
+  Result<void> AdmitWatch(const PeerNode& peer, const grpc::ByteBuffer& request) {
+    RETURN_IF_ERROR(attestation_.Charge(peer), "watch entries");
+    node::WatchEntriesRequest message;
+    RETURN_IF_ERROR(Parse(request, kKeys, message), "watch entries");
+    return CheckIdentity(peer.record);
+  }
+
   // What somebody asks for who has proved nothing yet.
   Result<void> ReadEnrolment(const std::string& source, const grpc::ByteBuffer& request,
-                             size_t max_bytes, pb::Message& message) {
+                             const Bounds& bounds, pb::Message& message) {
     RETURN_IF_ERROR(strangers_.Admit(source, kTooManyEnrolments), "enrolment");
-    auto parsed = Parse(request, max_bytes, message);
+    auto parsed = Parse(request, bounds, message);
     if (!parsed) return strangers_.Refuse(source, std::move(parsed.error()), kTooManyEnrolments);
     return parsed;
   }
@@ -197,14 +252,17 @@ class Service final : public RawService {
   Strangers strangers_;
   Enroller enroller_;
   Attestation attestation_;
+  Issuance issuance_;
   Connections& connections_;
+  EntryFeed& feed_;
   ParsedCache<crypto::Certificate> certificates_{kKnownPeers};
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeNodeService(Context& context, Connections& connections) {
-  return std::make_unique<Service>(context, connections);
+std::unique_ptr<grpc::Service> MakeNodeService(Context& context, Connections& connections,
+                                               EntryFeed& feed) {
+  return std::make_unique<Service>(context, connections, feed);
 }
 
 }  // namespace lodekey::issuer

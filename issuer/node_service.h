@@ -1,4 +1,4 @@
-// The gRPC face of enrolment and attestation: translation only.
+// The gRPC face of enrolment, attestation, entries and issuance: translation only.
 #pragma once
 
 #include <memory>
@@ -8,9 +8,11 @@
 
 #include "issuer/connections.h"
 #include "issuer/context.h"
+#include "issuer/entry_feed.h"
 
 namespace lodekey::issuer {
 
-std::unique_ptr<grpc::Service> MakeNodeService(Context& context, Connections& connections);
+std::unique_ptr<grpc::Service> MakeNodeService(Context& context, Connections& connections,
+                                               EntryFeed& feed);
 
 }  // namespace lodekey::issuer

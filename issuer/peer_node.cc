@@ -25,27 +25,35 @@ Result<tpm::PublicArea> StoredArea(ParsedCache<tpm::PublicArea>& areas, ByteView
   return area;
 }
 
-Result<void> CheckStanding(const NodeRecord& record) {
+// A refused node may show that it has mended.
+Result<void> CheckMayAttest(const NodeRecord& record) {
+  return record.standing == Standing::kRefused ? Result<void>() : CheckIdentity(record);
+}
+
+}  // namespace
+
+Result<void> CheckIdentity(const NodeRecord& record) {
   const auto denied = [](std::string text, std::string name, std::string advice) {
     return Fail(Code::kDenied, std::move(text),
                 {.name = std::move(name), .advice = std::move(advice)});
   };
+  const std::string explain = "On the issuer: lodekey explain --node " + record.id;
   switch (record.standing) {
     case Standing::kActive:
-    case Standing::kRefused: return {};
+      if (record.enrolment) return {};
+      break;
+    case Standing::kRefused:
+      return denied("the node's evidence was refused: it has no identity", "node-refused", explain);
     case Standing::kRemoved:
       return denied("the node was removed", "node-removed",
                     "On the issuer, if it is to come back: lodekey node allow " + record.id);
     case Standing::kQuarantined:
-      return denied("the node is quarantined", "node-quarantined",
-                    "On the issuer: lodekey explain --node " + record.id);
+      return denied("the node is quarantined", "node-quarantined", explain);
     case Standing::kAllowed: break;
   }
   return denied("the node is not enrolled", "node-not-enrolled",
                 "The agent enrols again by itself.");
 }
-
-}  // namespace
 
 Result<PeerNode> FindPeerNode(const Context& context, ParsedCache<tpm::PublicArea>& areas,
                               const crypto::Certificate& certificate, Time now) {
@@ -59,7 +67,7 @@ Result<PeerNode> FindPeerNode(const Context& context, ParsedCache<tpm::PublicAre
   }),
                   "identify the peer");
   if (!record || !credential || credential->node != id ||
-      credential->state != CredentialState::kIssued)
+      credential->kind != CredentialKind::kNode || credential->state != CredentialState::kIssued)
     return NotANode();
   if (!record->enrolment) return NotANode();
   ASSIGN_OR_RETURN(tpm::PublicArea ak, StoredArea(areas, record->enrolment->ak_public),
@@ -69,7 +77,7 @@ Result<PeerNode> FindPeerNode(const Context& context, ParsedCache<tpm::PublicAre
   // The key first: nobody else learns the node's standing.
   if (!(node_key.key() == certificate.key())) return NotANode();
   // As it is: it is what the operator of the host reads.
-  if (auto standing = CheckStanding(*record); !standing) return std::unexpected(standing.error());
+  if (auto standing = CheckMayAttest(*record); !standing) return std::unexpected(standing.error());
   if (now >= credential->not_after) {
     return Fail(Code::kUntrusted, "the peer's certificate has expired",
                 {.name = "peer-expired", .advice = "The agent enrols again by itself."});

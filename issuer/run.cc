@@ -28,7 +28,8 @@ AuthorityOptions AuthorityOptionsOf(const IssuerConfig& config) {
           .trust_domain = config.trust_domain,
           .node_ttl = config.node_ttl,
           .intermediate_ttl = config.intermediate_ttl,
-          .root_ttl = config.root_ttl};
+          .root_ttl = config.root_ttl,
+          .jwt_key_ttl = config.jwt_key_ttl};
 }
 
 // Everything that lives as long as the issuer, in the order in which it is opened.

@@ -14,7 +14,8 @@ class Server {
   static Result<std::unique_ptr<Server>> Start(Context& context);
   virtual ~Server() = default;
 
-  // Renews the server's certificate at half its life; call now and then.
+  // Renews the server's certificate at half its life, and tells nodes of a bundle that changed;
+  // call now and then, behind Authority::Refresh.
   virtual Result<void> Refresh(Time now) = 0;
 
   // The port that agents reach, also when the configuration asked for any (0).

@@ -103,6 +103,21 @@ constexpr std::array kSteps = {
   CREATE INDEX log_unnamed_since ON log (unnamed_since) WHERE unnamed_since IS NOT NULL;
 
   CREATE INDEX credential_not_after ON credential (not_after);
+)",
+    // Entries, and which of them a credential rests on. entry.content is a serialised
+    // lodekey.entry.v1.Entry without id and revision, entry.likeness attest::EntryLikeness of it.
+    // What was issued before is the nodes' own.
+    R"(
+  CREATE TABLE entry (
+    id TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    likeness BLOB NOT NULL UNIQUE
+  ) STRICT;
+
+  ALTER TABLE credential ADD COLUMN kind TEXT NOT NULL DEFAULT 'node';
+  ALTER TABLE credential ADD COLUMN entry TEXT NOT NULL DEFAULT '';
+  CREATE INDEX credential_own ON credential (node, audit_seq) WHERE kind = 'node';
 )"};
 
 std::unexpected<Error> Foreign(std::string text) {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "issuer/entry_record.h"
 #include "issuer/node_limits.h"
 #include "issuer/store_limits.h"
 
@@ -173,15 +174,49 @@ Result<void> SqliteTransaction::PutCredential(const CredentialRecord& record) {
   const uint64_t audit_seq = head_.seq + std::max<size_t>(records_.size(), 1);
   last_promised_seq_ = std::max(last_promised_seq_, audit_seq);
   RETURN_IF_ERROR(
-      NodeMustExist(Write("INSERT INTO credential VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0) ON "
-                          "CONFLICT DO NOTHING",
-                          record.serial, record.node, record.spiffe_id, record.not_before,
-                          record.not_after, record.tbs_digest, record.evidence_time, audit_seq)),
+      NodeMustExist(
+          Write("INSERT INTO credential VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10) ON "
+                "CONFLICT DO NOTHING",
+                record.serial, record.node, record.spiffe_id, record.not_before, record.not_after,
+                record.tbs_digest, record.evidence_time, audit_seq, CredentialKindName(record.kind),
+                record.entry)),
       "store a credential");
   if (database().changes() == 0) {
     return Conflict("the serial is another credential's", "serial-taken");
   }
   return {};
+}
+
+Result<void> SqliteTransaction::PutEntry(const attest::Entry& entry) {
+  RETURN_IF_ERROR(CheckStoredEntry(entry), "store an entry");
+  ASSIGN_OR_RETURN(const auto other, FindAlike(entry), "store an entry");
+  if (other) return Conflict(fmt::format("entry {} is like it", *other), "entry-exists");
+  const std::string content = EncodeEntryContent(entry);
+  const crypto::Sha256Digest digest = attest::EntryLikeness(entry);
+  const ByteView likeness = digest;
+  if (entry.revision == 0) {
+    RETURN_IF_ERROR(Write("INSERT INTO entry VALUES (?1, 1, ?2, ?3) ON CONFLICT DO NOTHING",
+                          entry.id, AsBytes(content), likeness),
+                    "insert an entry");
+  } else {
+    RETURN_IF_ERROR(Write("UPDATE entry SET revision = revision + 1, content = ?3, likeness = ?4 "
+                          "WHERE id = ?1 AND revision = ?2",
+                          entry.id, entry.revision, AsBytes(content), likeness),
+                    "update an entry");
+  }
+  return EntryMustChange(entry.id, entry.revision);
+}
+
+Result<void> SqliteTransaction::DeleteEntry(const std::string& id, uint64_t revision) {
+  RETURN_IF_ERROR(Write("DELETE FROM entry WHERE id = ?1 AND revision = ?2", id, revision),
+                  "delete an entry");
+  return EntryMustChange(id, revision);
+}
+
+Result<void> SqliteTransaction::EntryMustChange(const std::string& id, uint64_t revision) {
+  if (database().changes() != 0) return {};
+  return Conflict(fmt::format("entry {} has another revision than {}", id, revision),
+                  "entry-changed");
 }
 
 uint64_t SqliteTransaction::Audit(std::string record) {
@@ -216,8 +251,9 @@ Result<size_t> SqliteTransaction::ExpireCredentials(Time now) {
   ASSIGN_OR_RETURN(
       const size_t issued,
       Forget("DELETE FROM credential WHERE rowid IN (SELECT rowid FROM credential AS old "
-             "WHERE not_after < ?1 AND audit_seq <= ?2 AND EXISTS (SELECT 1 FROM credential "
-             "WHERE node = old.node AND audit_seq > old.audit_seq) LIMIT ?3)",
+             "WHERE not_after < ?1 AND audit_seq <= ?2 AND (kind <> 'node' OR EXISTS "
+             "(SELECT 1 FROM credential WHERE kind = 'node' AND node = old.node AND "
+             "audit_seq > old.audit_seq)) LIMIT ?3)",
              now - kCredentialMargin, durable_seq(), kMaxExpired),
       "forget credentials that have ended");
   return voided + issued;

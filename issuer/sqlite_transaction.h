@@ -21,6 +21,8 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   Result<void> UseChallenge(ByteView id, Time expires) override;
   Result<void> PutReference(const ReferencePcr& reference) override;
   Result<void> DeleteReference(const ReferencePcr& reference) override;
+  Result<void> PutEntry(const attest::Entry& entry) override;
+  Result<void> DeleteEntry(const std::string& id, uint64_t revision) override;
   Result<void> PutLog(ByteView digest, ByteView content, Time now) override;
   Result<void> AppendIma(const NodeId& node, uint64_t offset, ByteView content) override;
   Result<void> PutCredential(const CredentialRecord& record) override;
@@ -49,6 +51,8 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   Result<size_t> ExpireLogs(Time now);
   // What `record`, which is about to be stored, no longer names.
   Result<void> CeaseToNameLog(const NodeRecord& record);
+  // After a statement that changes this revision of the entry, or nothing.
+  Result<void> EntryMustChange(const std::string& id, uint64_t revision);
   Result<void> SyncEndorsementKeys(const NodeRecord& record);
 
   crypto::ChainHead head_;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "issuer/audit_outbox.h"
+#include "issuer/entry_record.h"
 #include "issuer/node_limits.h"
 #include "issuer/store_limits.h"
 
@@ -23,9 +24,9 @@ Result<NodeRecord> ReadNode(const Query& row) {
 }
 
 // Columns of every query for credentials.
-#define LODEKEY_CREDENTIAL_COLUMNS                                                                \
-  "serial, node, spiffe_id, not_before, not_after, tbs_digest, evidence_time, audit_seq, voided " \
-  "FROM credential "
+#define LODEKEY_CREDENTIAL_COLUMNS                                                                 \
+  "serial, node, spiffe_id, not_before, not_after, tbs_digest, evidence_time, audit_seq, voided, " \
+  "kind, entry FROM credential "
 
 Result<CredentialRecord> ReadCredential(const Query& row, uint64_t durable_seq) {
   CredentialRecord record;
@@ -38,6 +39,9 @@ Result<CredentialRecord> ReadCredential(const Query& row, uint64_t durable_seq) 
   ASSIGN_OR_RETURN(record.evidence_time, row.TimeAt(6), "read the time of the evidence");
   ASSIGN_OR_RETURN(record.audit_seq, row.Unsigned(7), "read the audit line's number");
   ASSIGN_OR_RETURN(const uint64_t voided, row.Unsigned(8), "read whether it is void");
+  ASSIGN_OR_RETURN(const std::string kind, row.Text(9, 16), "read the kind");
+  ASSIGN_OR_RETURN(record.kind, ParseCredentialKind(kind), "read the kind");
+  ASSIGN_OR_RETURN(record.entry, row.Text(10, kMaxEntryId), "read the entry");
   const bool durable = record.audit_seq <= durable_seq;
   record.state = voided != 0 ? CredentialState::kVoid
                  : durable   ? CredentialState::kIssued
@@ -57,6 +61,14 @@ Result<ReferencePcr> ReadReference(const Query& row) {
   ASSIGN_OR_RETURN(reference.approved_by, row.Text(5, kMaxApprover), "read who approved");
   RETURN_IF_ERROR(CheckReference(reference), "read a reference value");
   return reference;
+}
+
+// Columns of every query for entries: id, revision, content.
+Result<attest::Entry> ReadEntry(const Query& row) {
+  ASSIGN_OR_RETURN(std::string id, row.Text(0, kMaxEntryId), "read the id");
+  ASSIGN_OR_RETURN(const uint64_t revision, row.Unsigned(1), "read the revision");
+  ASSIGN_OR_RETURN(const Bytes content, row.Blob(2, kMaxEntryContent), "read the entry");
+  return DecodeEntryContent(std::move(id), revision, content);
 }
 
 template <class Row>
@@ -137,6 +149,38 @@ Result<std::vector<CredentialRecord>> SqliteReads<Interface>::ListCredentials(co
                         "WHERE node = ?1 ORDER BY audit_seq DESC LIMIT ?2",
                         node, AsLimit(limit)),
       [this](const Query& row) { return ReadCredential(row, durable_seq_); });
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<attest::Entry>> SqliteReads<Interface>::FindEntry(const std::string& id) {
+  return ReadOne<attest::Entry>(
+      database_.Prepare("SELECT id, revision, content FROM entry WHERE id = ?1", id), ReadEntry);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::vector<attest::Entry>> SqliteReads<Interface>::ListEntries(const std::string& after,
+                                                                       size_t limit) {
+  return ReadAll<attest::Entry>(
+      database_.Prepare("SELECT id, revision, content FROM entry WHERE id > ?1 "
+                        "ORDER BY id LIMIT ?2",
+                        after, AsLimit(limit)),
+      ReadEntry);
+}
+
+template <std::derived_from<View> Interface>
+Result<uint64_t> SqliteReads<Interface>::CountEntries() {
+  ASSIGN_OR_RETURN(Query query, database_.Prepare("SELECT count(*) FROM entry"), "count entries");
+  RETURN_IF_ERROR(query.Step(), "count entries");
+  return query.Unsigned(0);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<std::string>> SqliteReads<Interface>::FindAlike(const attest::Entry& entry) {
+  const crypto::Sha256Digest likeness = attest::EntryLikeness(entry);
+  return ReadOne<std::string>(
+      database_.Prepare("SELECT id FROM entry WHERE likeness = ?1 AND id <> ?2", ByteView(likeness),
+                        entry.id),
+      [](const Query& row) { return row.Text(0, kMaxEntryId); });
 }
 
 template <std::derived_from<View> Interface>

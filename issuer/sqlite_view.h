@@ -27,6 +27,10 @@ class SqliteReads : public Interface {
   Result<std::vector<ReferencePcr>> ListReferences(const std::string& group) override;
   Result<std::optional<CredentialRecord>> FindCredential(ByteView serial) override;
   Result<std::vector<CredentialRecord>> ListCredentials(const NodeId& node, size_t limit) override;
+  Result<std::optional<attest::Entry>> FindEntry(const std::string& id) override;
+  Result<std::vector<attest::Entry>> ListEntries(const std::string& after, size_t limit) override;
+  Result<uint64_t> CountEntries() override;
+  Result<std::optional<std::string>> FindAlike(const attest::Entry& entry) override;
   Result<bool> HasLog(ByteView digest) override;
   Result<std::optional<Bytes>> FindLog(ByteView digest) override;
   Result<crypto::ChainHead> AuditHead() override;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "attest/entry.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -28,16 +29,28 @@ enum class CredentialState {
   kVoid,     // its audit line was not durable when it should have been: was never given out
 };
 
+enum class CredentialKind {
+  kNode,  // the node's own X.509-SVID
+  kX509,  // a workload's
+  kJwt,
+};
+
+// "node", "x509", "jwt", and back (kInvalidArgument).
+std::string_view CredentialKindName(CredentialKind kind);
+Result<CredentialKind> ParseCredentialKind(std::string_view name);
+
 struct CredentialRecord {
-  Bytes serial;
+  Bytes serial;  // of a JWT-SVID: its "jti"
   NodeId node;
   std::string spiffe_id;
   Time not_before;
   Time not_after;
-  Bytes tbs_digest;                                   // SHA-256 of the TBSCertificate
+  Bytes tbs_digest;                                   // SHA-256 of what is signed
   Time evidence_time;                                 // of the evidence it rests on
   uint64_t audit_seq = 0;                             // set by the store: the line that records it
   CredentialState state = CredentialState::kPending;  // set by the store
+  CredentialKind kind = CredentialKind::kNode;
+  std::string entry = {};  // of a workload's: the id of the entry it rests on
 };
 
 // Values that are accepted for a PCR in a group; several may stand side by side.
@@ -64,6 +77,13 @@ class View {
   // The newest first; at most `limit`.
   virtual Result<std::vector<CredentialRecord>> ListCredentials(const NodeId& node,
                                                                 size_t limit) = 0;
+  virtual Result<std::optional<attest::Entry>> FindEntry(const std::string& id) = 0;
+  // Ordered by id, those after `after`; at most `limit`.
+  virtual Result<std::vector<attest::Entry>> ListEntries(const std::string& after,
+                                                         size_t limit) = 0;
+  virtual Result<uint64_t> CountEntries() = 0;
+  // The id of another entry with the same attest::EntryLikeness.
+  virtual Result<std::optional<std::string>> FindAlike(const attest::Entry& entry) = 0;
   virtual Result<bool> HasLog(ByteView digest) = 0;
   virtual Result<std::optional<Bytes>> FindLog(ByteView digest) = 0;
   // After the last committed line. It may be about to be written to the log, but is never lost.
@@ -89,6 +109,12 @@ class Transaction : public View {
   virtual Result<void> PutReference(const ReferencePcr& reference) = 0;
   // By group, bank, register and value; one that is not there changes nothing.
   virtual Result<void> DeleteReference(const ReferencePcr& reference) = 0;
+  // Inserts (revision 0) or replaces the entry whose revision is entry.revision; kConflict
+  // ("entry-changed") when it has another revision, ("entry-exists") when FindAlike finds one. The
+  // stored revision is one higher.
+  virtual Result<void> PutEntry(const attest::Entry& entry) = 0;
+  // kConflict ("entry-changed") when there is none with this revision.
+  virtual Result<void> DeleteEntry(const std::string& id, uint64_t revision) = 0;
   // Content-addressed by SHA-256: stored once, whoever brings it. At most 4 MiB.
   virtual Result<void> PutLog(ByteView digest, ByteView content, Time now) = 0;
   // Appends to the node's IMA list of this boot at `offset`, which must be its present size
@@ -104,10 +130,9 @@ class Transaction : public View {
   virtual uint64_t Audit(std::string record) = 0;
   // Forgets what nobody needs any longer, a bounded part of it; returns how many records, 0 when
   // there is nothing. Used challenges and void credentials whose time is over; issued credentials
-  // kCredentialMargin after theirs, but for the last one of each node; logs that no enrolment has
-  // named for kLogMargin, as after a node was removed; IMA lists of removed nodes. A removed node's
-  // enrolment names nothing.
-  // The audit log stays.
+  // kCredentialMargin after theirs, but for the last one of each node itself; logs that no
+  // enrolment has named for kLogMargin, as after a node was removed; IMA lists of removed nodes. A
+  // removed node's enrolment names nothing. The audit log stays.
   virtual Result<size_t> Expire(Time now) = 0;
 };
 

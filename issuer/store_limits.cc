@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/digest.h"
+#include "issuer/entry_record.h"
 #include "issuer/node_limits.h"
 
 namespace lodekey::issuer {
@@ -38,6 +39,10 @@ Result<void> CheckCredential(const CredentialRecord& record) {
   RETURN_IF_ERROR(
       Require(record.tbs_digest.size() == kSha256Size, "the digest is not 32 bytes long"),
       "credential");
+  RETURN_IF_ERROR(Require((record.kind == CredentialKind::kNode) == record.entry.empty() &&
+                              record.entry.size() <= kMaxEntryId,
+                          "a workload's names its entry, a node's own none"),
+                  "credential");
   return Require(IsStorableTime(record.not_before) && IsStorableTime(record.not_after) &&
                      IsStorableTime(record.evidence_time),
                  "credential: a time is out of range");

@@ -10,6 +10,7 @@ using test::Must;
 using test::SampleCredential;
 using test::SampleNode;
 using test::SampleNodeId;
+using test::WorkloadCredential;
 
 // Credentials.
 
@@ -33,6 +34,19 @@ TEST_P(StoreTest, HasIssuedACredentialWhenItsChangeIsDone) {
   EXPECT_EQ(credential.not_after, wanted.not_after);
   EXPECT_EQ(credential.tbs_digest, wanted.tbs_digest);
   EXPECT_EQ(credential.evidence_time, wanted.evidence_time);
+}
+
+TEST_P(StoreTest, KeepsWhatACredentialIsAndWhichEntryItRestsOn) {
+  Must(Put(SampleNode(1)));
+  CredentialRecord token = WorkloadCredential(3);
+  token.kind = CredentialKind::kJwt;
+  for (const CredentialRecord& credential : {SampleCredential(1), WorkloadCredential(2), token})
+    Must(Commit(Issue(credential)));
+  EXPECT_EQ(FindCredential(1)->kind, CredentialKind::kNode);
+  EXPECT_EQ(FindCredential(1)->entry, "");
+  EXPECT_EQ(FindCredential(2)->kind, CredentialKind::kX509);
+  EXPECT_EQ(FindCredential(2)->entry, test::SampleEntryId(1));
+  EXPECT_EQ(FindCredential(3)->kind, CredentialKind::kJwt);
 }
 
 TEST_P(StoreTest, TakesTheNextRecordWhenACredentialComesBeforeIt) {
@@ -87,7 +101,14 @@ TEST_P(StoreTest, RefusesACredentialBeyondTheLimits) {
   no_digest.tbs_digest.pop_back();
   CredentialRecord never = SampleCredential(1);
   never.not_after = Time(Duration(-1));
-  for (const CredentialRecord& credential : {no_serial, no_digest, never}) {
+  CredentialRecord restless = WorkloadCredential(1);
+  restless.entry.clear();
+  CredentialRecord of_node = SampleCredential(1);
+  of_node.entry = test::SampleEntryId(1);
+  CredentialRecord long_entry = WorkloadCredential(1);
+  long_entry.entry.assign(65, 'e');
+  for (const CredentialRecord& credential :
+       {no_serial, no_digest, never, restless, of_node, long_entry}) {
     ExpectFails(Issue(credential), Code::kInvalidArgument, "record-invalid");
   }
 }

@@ -13,6 +13,7 @@ using test::Must;
 using test::SampleCredential;
 using test::SampleNode;
 using test::SampleNodeId;
+using test::WorkloadCredential;
 
 class StoreExpiryTest : public StoreTest {
  protected:
@@ -88,6 +89,22 @@ TEST_P(StoreExpiryTest, KeepsACredentialThatStillHolds) {
   Must(Commit(Issue(SampleCredential(2))));
   EXPECT_EQ(Expire(lasting.not_after), 0U);
   EXPECT_TRUE(FindCredential(1));
+}
+
+// What proves a node is its own; workloads are given new ones without being asked for the old.
+TEST_P(StoreExpiryTest, KeepsNoCredentialOfAWorkloadInThePlaceOfTheNodes) {
+  Must(Put(SampleNode(1)));
+  Must(Commit(Issue(SampleCredential(1))));
+  CredentialRecord token = WorkloadCredential(3);
+  token.kind = CredentialKind::kJwt;
+  for (const CredentialRecord& credential : {WorkloadCredential(2), token})
+    Must(Commit(Issue(credential)));
+  const Time end = SampleCredential(1).not_after;
+  EXPECT_EQ(Expire(end + kCredentialMargin), 0U);
+  EXPECT_EQ(Expire(end + kCredentialMargin + Duration(1)), 2U);
+  EXPECT_TRUE(FindCredential(1));
+  EXPECT_FALSE(FindCredential(2));
+  EXPECT_FALSE(FindCredential(3));
 }
 
 TEST_P(StoreExpiryTest, LeavesTheAuditLogAsItIs) {

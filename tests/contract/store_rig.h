@@ -70,6 +70,10 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     return Read<std::optional<CredentialRecord>>(
         [&](View& view) { return view.FindCredential(test::SampleCredential(number).serial); });
   }
+  std::optional<attest::Entry> FindEntry(unsigned number) {
+    return Read<std::optional<attest::Entry>>(
+        [&](View& view) { return view.FindEntry(test::SampleEntryId(number)); });
+  }
   std::vector<ReferencePcr> References(const std::string& group) {
     return Read<std::vector<ReferencePcr>>([&](View& view) { return view.ListReferences(group); });
   }

@@ -256,6 +256,16 @@ class OneCredential final : public issuer::Store {
     Result<std::vector<CredentialRecord>> ListCredentials(const issuer::NodeId&, size_t) override {
       return std::vector{record};
     }
+    Result<std::optional<attest::Entry>> FindEntry(const std::string&) override {
+      return std::optional<attest::Entry>();
+    }
+    Result<std::vector<attest::Entry>> ListEntries(const std::string&, size_t) override {
+      return std::vector<attest::Entry>();
+    }
+    Result<uint64_t> CountEntries() override { return uint64_t{0}; }
+    Result<std::optional<std::string>> FindAlike(const attest::Entry&) override {
+      return std::optional<std::string>();
+    }
     Result<bool> HasLog(ByteView) override { return false; }
     Result<std::optional<Bytes>> FindLog(ByteView) override { return std::optional<Bytes>(); }
     Result<crypto::ChainHead> AuditHead() override { return crypto::ChainHead(); }

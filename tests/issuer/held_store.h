@@ -2,6 +2,7 @@
 // of two requests at once needs instead of luck.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -17,7 +18,10 @@ class HeldStore final : public issuer::Store {
   explicit HeldStore(issuer::Store& inner) : inner_(inner) {}
 
   Result<void> Read(const std::function<Result<void>(issuer::View&)>& read) override {
-    return inner_.Read(read);
+    if (!fail_reads_) return inner_.Read(read);
+    ++failed_reads_;
+    return lodekey::Fail(Code::kUnavailable, "the store cannot be read",
+                         {.name = "store-unavailable"});
   }
 
   void Commit(issuer::Change change, issuer::Done done) override {
@@ -40,8 +44,14 @@ class HeldStore final : public issuer::Store {
   // From now on every commit fails with this error; with none they work again.
   void Fail(std::optional<Error> error) { failure_ = std::move(error); }
 
+  // From now on reads fail, or work again. Thread-safe.
+  void FailReads(bool fail) { fail_reads_ = fail; }
+  int failed_reads() const { return failed_reads_; }
+
  private:
   issuer::Store& inner_;
+  std::atomic<bool> fail_reads_ = false;
+  std::atomic<int> failed_reads_ = 0;
   bool holding_ = false;
   std::vector<std::pair<issuer::Change, issuer::Done>> held_;
   std::optional<Error> failure_;

@@ -8,6 +8,7 @@
 
 #include "attest/codec.h"
 #include "base/handle.h"
+#include "issuer/entry_record.h"
 #include "tests/support/must.h"
 
 namespace lodekey::test {
@@ -37,7 +38,8 @@ issuer::AuthorityOptions AuthorityOptionsOf(const issuer::IssuerConfig& config,
           .trust_domain = config.trust_domain,
           .node_ttl = config.node_ttl,
           .intermediate_ttl = config.intermediate_ttl,
-          .root_ttl = config.root_ttl};
+          .root_ttl = config.root_ttl,
+          .jwt_key_ttl = config.jwt_key_ttl};
 }
 
 }  // namespace
@@ -51,6 +53,7 @@ issuer::IssuerConfig DefaultIssuerConfig() {
           .node_ttl = hours(1),
           .intermediate_ttl = hours(7 * 24),
           .root_ttl = hours(3650 * 24),
+          .jwt_key_ttl = hours(24),
           .enrolments_per_second = 200,
           .enrolments_per_source = 20};
 }
@@ -78,6 +81,7 @@ IssuerRig::IssuerRig(const AdjustConfig& adjust) : config(DefaultIssuerConfig())
                                                               .now = [this] { return now; }});
   inventory = std::make_unique<issuer::Inventory>(*context);
   attestation = std::make_unique<issuer::Attestation>(*context);
+  issuance = std::make_unique<issuer::Issuance>(*context);
 }
 
 IssuerRig::~IssuerRig() = default;
@@ -118,6 +122,41 @@ std::future<Result<node::AttestResponse>> IssuerRig::AttestLater(
 Result<node::AttestResponse> IssuerRig::Attest(const crypto::Certificate& peer,
                                                const node::AttestRequest& request) const {
   return AttestLater(peer, request).get();
+}
+
+std::future<Result<node::IssueResponse>> IssuerRig::IssueLater(
+    const crypto::Certificate& peer, const node::IssueRequest& request) const {
+  auto [answer, reply] = Awaited<node::IssueResponse>();
+  auto proven = attestation->Identify(peer);
+  const auto charged = proven ? issuance->Charge(*proven) : Result<void>();
+  if (!proven)
+    reply(std::unexpected(std::move(proven.error())));
+  else if (!charged)
+    reply(std::unexpected(charged.error()));
+  else
+    issuance->Issue(*std::move(proven), request, std::move(reply));
+  return std::move(answer);
+}
+
+Result<node::IssueResponse> IssuerRig::Issue(const crypto::Certificate& peer,
+                                             const node::IssueRequest& request) const {
+  return IssueLater(peer, request).get();
+}
+
+attest::Entry IssuerRig::Put(const attest::Entry& entry) const {
+  attest::Entry stored = entry;
+  if (stored.id.empty()) stored.id = issuer::NewEntryId(now + entries_put_++);
+  Must(attest::CheckEntry(stored, config.trust_domain));
+  Must(database->CommitAndWait(
+      [&](issuer::Transaction& transaction) { return transaction.PutEntry(stored); }));
+  ++stored.revision;
+  return stored;
+}
+
+void IssuerRig::Delete(const attest::Entry& entry) const {
+  Must(database->CommitAndWait([&](issuer::Transaction& transaction) {
+    return transaction.DeleteEntry(entry.id, entry.revision);
+  }));
 }
 
 Result<node::FinishEnrolmentResponse> IssuerRig::Enrol(Host& host,

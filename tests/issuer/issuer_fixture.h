@@ -18,6 +18,7 @@
 #include "issuer/context.h"
 #include "issuer/enroller.h"
 #include "issuer/inventory.h"
+#include "issuer/issuance.h"
 #include "tests/issuer/held_store.h"
 #include "tests/issuer/host.h"
 #include "tests/issuer/store_fixture.h"
@@ -45,6 +46,11 @@ class IssuerRig {
   std::future<Result<node::AttestResponse>> AttestLater(const crypto::Certificate& peer,
                                                         const node::AttestRequest& request) const;
 
+  Result<node::IssueResponse> Issue(const crypto::Certificate& peer,
+                                    const node::IssueRequest& request) const;
+  std::future<Result<node::IssueResponse>> IssueLater(const crypto::Certificate& peer,
+                                                      const node::IssueRequest& request) const;
+
   // The whole conversation of an agent; the host takes what it is given.
   Result<node::FinishEnrolmentResponse> Enrol(Host& host, const HostChanges& changes = {}) const;
   // Lets what the store holds go on, while every look at the clock throws; the answer to it.
@@ -68,6 +74,11 @@ class IssuerRig {
                                    bool replace = false) const;
   issuer::ChangedNode ApproveAk(const Host& host) const;
 
+  // Stores the entry, as an operator's change would; returns it as it is then. Those that are put
+  // later have later ids, though the clock stands.
+  attest::Entry Put(const attest::Entry& entry) const;
+  void Delete(const attest::Entry& entry) const;
+
   void Pass(Duration duration) { now += duration; }
   issuer::NodeRecord Record(const Host& host) const;
   std::vector<issuer::CredentialRecord> Credentials(const Host& host) const;
@@ -86,8 +97,10 @@ class IssuerRig {
   std::unique_ptr<issuer::Context> context;
   std::unique_ptr<issuer::Inventory> inventory;
   std::unique_ptr<issuer::Attestation> attestation;
+  std::unique_ptr<issuer::Issuance> issuance;
 
  private:
+  mutable Duration entries_put_ = {};
   std::string audit_path() const { return directory.path() + "/audit.jsonl"; }
 };
 

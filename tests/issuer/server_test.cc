@@ -9,14 +9,10 @@
 
 #include <fmt/format.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <gtest/gtest.h>
 
 #include "crypto/certificate_builder.h"
-#include "crypto/tls_policy.h"
 #include "issuer/server_credentials.h"
-#include "tests/issuer/issuer_fixture.h"
-#include "tests/issuer/port_client.h"
-#include "tests/support/must.h"
+#include "tests/issuer/server_fixture.h"
 #include "tests/support/program.h"
 #include "tests/support/unix_socket.h"
 
@@ -41,26 +37,8 @@ size_t AllocatedBytes() {
 #endif
 }
 
-class ServerTest : public testing::Test {
+class ServerTest : public PortTest {
  protected:
-  static void SetUpTestSuite() {
-    Must(crypto::RequireFullTls13Handshakes());
-    // The issuer under test stands still in time.
-    Must(crypto::LeaveServerValidityToCaller());
-  }
-
-  void Serve(const AdjustConfig& adjust = {}) {
-    rig_ = std::make_unique<IssuerRig>([&](issuer::IssuerConfig& config) {
-      config.listen = {.host = "127.0.0.1", .port = 0};
-      config.enrolments_per_second = config.enrolments_per_source = 100000;
-      if (adjust) adjust(config);
-    });
-    rig_->config.admin_socket = rig_->directory.path() + "/admin.sock";
-    server_ = Must(issuer::Server::Start(*rig_->context));
-  }
-
-  std::string Address() const { return fmt::format("127.0.0.1:{}", server_->port()); }
-
   // Sends bytes in the place of a request; the name of the error, "" when it was served.
   std::string AnswerToBytes(std::string_view bytes,
                             const std::string& method = "StartEnrolment") const {
@@ -79,28 +57,6 @@ class ServerTest : public testing::Test {
     return {name->second.data(), name->second.size()};
   }
 
-  std::unique_ptr<Stub> Client(const ClientIdentity& identity = {}) const {
-    return ConnectToPort(Address(), rig_->authority->issuer_authority(), identity);
-  }
-
-  // A host that enrolled through the port.
-  Host Enrolled() const {
-    Host host;
-    Must(rig_->inventory->Allow(host.id(), {}, "test"));
-    Must(EnrolThroughPort(*Client(), host));
-    return host;
-  }
-
-  // What an attestation through `client` comes to, as Answer says; the host takes the reply.
-  std::string AttestThrough(Stub& client, Host& host) const {
-    std::string name;
-    node::AttestResponse response;
-    const auto status = Call(client, &Stub::Attest, host.Attest(), response, &name);
-    if (!status.ok()) return name.empty() ? status.error_message() : name;
-    host.Take(response);
-    return Answer(response.verdict());
-  }
-
   // openssl s_client against the port; what it prints.
   std::string SClient(const std::string& arguments) const { return SClient(arguments, Address()); }
   static std::string SClient(const std::string& arguments, const std::string& address) {
@@ -117,9 +73,6 @@ class ServerTest : public testing::Test {
     Call(client, &Stub::Attest, node::AttestRequest(), response, &name);
     return name;
   }
-
-  std::unique_ptr<IssuerRig> rig_;
-  std::unique_ptr<issuer::Server> server_;
 };
 
 TEST_F(ServerTest, AStrangerLearnsACodeAndARequestIdAndNothingElse) {

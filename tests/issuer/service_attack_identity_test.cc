@@ -3,6 +3,7 @@
 
 #include "attest/codec.h"
 #include "tests/issuer/service_attack_table.h"
+#include "tests/issuer/workload.h"
 #include "tests/support/must.h"
 
 namespace lodekey::test {
@@ -120,6 +121,23 @@ std::string OutlivesIntermediate(ServiceStage& stage) {
   return FinishesAfter(seconds(60))(stage);
 }
 
+// A workload's credential, asked for so long after the host attested; it must not outlive what the
+// host's own rests on.
+Act AsksForWorkloadAfter(Duration wait) {
+  return [wait](ServiceStage& stage) {
+    attest::Entry entry = EntryFor(stage.host);
+    entry.x509_ttl = std::chrono::hours(24);
+    entry = stage.issuer.Put(entry);
+    stage.issuer.Pass(wait);
+    const auto response =
+        Must(stage.issuer.Issue(stage.host.certificate(), RequestOf({X509Item(entry)})));
+    const auto chain = ChainOf(response.outcomes(0));
+    if (chain.empty()) return Answer(response.outcomes(0));
+    EXPECT_EQ(chain.front().not_after(), stage.host.certificate().not_after());
+    return std::string(kAccepted);
+  };
+}
+
 // --- Keys that are gone ---
 
 std::string AttestsAfterRemoval(ServiceStage& stage) {
@@ -165,6 +183,9 @@ void LongSlack(issuer::IssuerConfig& config) { config.nonce_slack = std::chrono:
       "authority-expired", LivesFromItsEvidence, Standing::kActive, ShortNodeLife},
      {"A122/intermediate", "an intermediate that has ended", OutlivesIntermediate,
       "authority-expired", EndsWithItsIssuer, Standing::kActive, IntermediateOfAnHour},
+     {"A122/workload", "a workload's certificate on evidence that is used up",
+      AsksForWorkloadAfter(minutes(59) + seconds(51)), "needs-evidence",
+      AsksForWorkloadAfter(minutes(59) + seconds(50))},
      {"A123/enrol_back", "the issuer's clock set back in an enrolment",
       FinishesAfter(-milliseconds(1)), "challenge-expired", FinishesAfter(seconds(0))},
      {"A123/enrol_forward", "the issuer's clock set forward in an enrolment",

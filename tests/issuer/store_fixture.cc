@@ -127,6 +127,35 @@ CredentialRecord SampleCredential(unsigned number) {
           .evidence_time = At(90)};
 }
 
+CredentialRecord WorkloadCredential(unsigned number) {
+  CredentialRecord credential = SampleCredential(number);
+  credential.spiffe_id = SampleEntry(1).spiffe_id;
+  credential.kind = issuer::CredentialKind::kX509;
+  credential.entry = SampleEntryId(1);
+  return credential;
+}
+
+std::string SampleEntryId(unsigned number) {
+  return fmt::format("0190b2c4-0000-7000-8000-{:012x}", number);
+}
+
+attest::Entry SampleEntry(unsigned number) {
+  return {.id = SampleEntryId(number),
+          .spiffe_id = fmt::format("spiffe://example.org/web/{}", number),
+          .scope = {.nodes = {SampleNodeId(1)}, .labels = {{"site", "berlin"}}},
+          .selectors = {Must(attest::ParseSelector("unix:uid:1000")),
+                        Must(attest::ParseSelector("unix:path:/usr/bin/web"))},
+          .x509_ttl = std::chrono::minutes(30),
+          .jwt_ttl = std::chrono::minutes(1),
+          .dns_names = {"web", "web-1.example.org"},
+          .common_name = "web",
+          .hint = "internal",
+          .jwt_audiences = {"spiffe://example.org/db", "vault"},
+          .owner = "web team",
+          .expires = At(1'000'000),
+          .prefetch = true};
+}
+
 std::string IssuedRecord(const CredentialRecord& credential) {
   return fmt::format(R"({{"event":"credential.issued","serial":"{}"}})", ToHex(credential.serial));
 }

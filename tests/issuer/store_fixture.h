@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attest/entry.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/ed25519.h"
@@ -32,7 +33,13 @@ issuer::NodeRecord SampleNode(unsigned number);
 issuer::NodeRecord FullNode(unsigned number);
 // Of sample node 1; the serial says the number.
 issuer::CredentialRecord SampleCredential(unsigned number);
+// A workload's, of sample node 1, resting on sample entry 1.
+issuer::CredentialRecord WorkloadCredential(unsigned number);
 std::string IssuedRecord(const issuer::CredentialRecord& credential);
+// Ascending with the number.
+std::string SampleEntryId(unsigned number);
+// On sample node 1, not stored yet, with all fields set; the number makes it unlike others.
+attest::Entry SampleEntry(unsigned number);
 // The change that every issuance is: an audit record and a credential.
 issuer::Change Issue(const issuer::CredentialRecord& credential);
 

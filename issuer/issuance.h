@@ -1,0 +1,39 @@
+// Credentials for workloads: a batch of requests, each decided on its own (docs/protocol.md,
+// Issuance).
+#pragma once
+
+#include "issuer/context.h"
+#include "issuer/peer_node.h"
+#include "issuer/rate_limit.h"
+#include "lodekey/node/v1/node_service.pb.h"
+
+namespace lodekey::issuer {
+
+inline constexpr std::string_view kTooManyIssuances = "too-many-issuances";
+
+// Thread-safe.
+class Issuance {
+ public:
+  // Calls a second of one node: with as many items as a call may have, a host gets a thousand
+  // workloads back within a second of its restart. All nodes together as for attestations.
+  static constexpr uint32_t kCallsPerNode = 20;
+
+  explicit Issuance(Context& context) : context_(context), limit_(20000, kCallsPerNode) {}
+
+  // Charges a call to the node. Error::name: "too-many-issuances".
+  Result<void> Charge(const PeerNode& peer) const;
+
+  // An outcome for each item, in their order: a credential, a refusal (codes of ReadIssueItem and
+  // WorkloadDecision::After, "authority-expired"), or the evidence that is needed first. The call
+  // as a whole fails for a node without an identity (CheckIdentity; "node-changed" when that
+  // changed meanwhile) and for more than kMaxIssueItems or no item ("issue-malformed"). Order:
+  // decide, commit and audit all that was granted at once, sign, reply.
+  void Issue(PeerNode peer, const lodekey::node::v1::IssueRequest& request,
+             Reply<lodekey::node::v1::IssueResponse> reply) const;
+
+ private:
+  Context& context_;
+  mutable RateLimit limit_;
+};
+
+}  // namespace lodekey::issuer
