@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include "agent/enrol.h"
+#include "agent/random32.h"
 #include "attest/binding.h"
 #include "attest/codec.h"
-#include "crypto/secret.h"
 #include "platform/clock.h"
 #include "platform/log.h"
 #include "platform/process.h"
@@ -21,12 +21,6 @@ using lodekey::verdict::v1::Verdict;
 using platform::LogLevel;
 
 constexpr Duration kAgain = Duration(0);
-
-uint32_t Random32() {
-  const Bytes bytes = crypto::RandomBytes(4);
-  return static_cast<uint32_t>(bytes[0]) << 24 | static_cast<uint32_t>(bytes[1]) << 16 |
-         static_cast<uint32_t>(bytes[2]) << 8 | bytes[3];
-}
 
 Error ErrorOf(const Verdict& verdict, Code code) {
   Error error{
@@ -71,6 +65,7 @@ Agent::Agent(const platform::AgentConfig& config, State state, DeviceOpener open
                     {.trust_domain = config.trust_domain,
                      .pins = config.issuer_pins,
                      .now = [clock = clock_] { return clock->ServerTime(); }});
+  workloads_ = MakeWorkloads();
   Publish();
 }
 
@@ -96,6 +91,7 @@ Duration Agent::Step() {
   if (state_.lasting().unenrolled()) {
     phase_ = "unenrolled";
     problem_.reset();
+    workloads_->Withdraw(Unenrolled());
     return std::chrono::hours(24);
   }
   if (identity_ && Now() < next_attest_) return next_attest_ - Now();
@@ -133,6 +129,10 @@ Result<void> Agent::ResumeIdentity() {
   phase_ = boot.refused() ? "refused" : "enrolled";
   // Without the authority there is no channel: enrol and learn it again.
   RETURN_IF_ERROR(UseIdentity(), "channel");
+  if (boot.refused())
+    workloads_->Withdraw(ErrorOf(boot.last_verdict(), Code::kDenied));
+  else
+    Serve();
   platform::LogEvent(LogLevel::kInfo, "the identity of this boot is taken up again",
                      {{"spiffe_id", identity_->spiffe_id()},
                       {"not_after", FormatTime(identity_->leaf().not_after())}});
@@ -292,11 +292,10 @@ Result<void> Agent::Settle(const node::AttestResponse& response) {
 }
 
 void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, Time issuer_time) {
+  NoteBundle(bundle);
   auto& lasting = state_.lasting();
-  // Neither the roots nor the audit log go back, whoever answers.
-  if (bundle.sequence() >= lasting.bundle().sequence() && bundle.roots_size() != 0)
-    *lasting.mutable_bundle() = bundle;
   const auto& known = lasting.audit_head();
+  // The audit log does not go back either.
   const bool rewritten = head.seq() == known.seq() && head.hash() != known.hash();
   if (head.seq() >= known.seq() && !rewritten) {
     *lasting.mutable_audit_head() = head;
@@ -312,10 +311,14 @@ void Agent::NoteReply(const node::Bundle& bundle, const node::AuditHead& head, T
   state_.boot().set_issuer_unix_ms(stated->time.time_since_epoch().count());
   state_.boot().set_issuer_uptime_ms(stated->uptime.count());
   lasting.set_time_floor_unix_ms(clock_->floor().time_since_epoch().count());
-  if (const auto saved = state_.SaveLasting(); !saved) {
-    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored",
-                       {{"reason", saved.error().text}});
-  }
+  NoteSaved(state_.SaveLasting());
+}
+
+void Agent::NoteBundle(const node::Bundle& bundle) {
+  auto& lasting = state_.lasting();
+  // The roots do not go back, whoever answers.
+  if (bundle.sequence() >= lasting.bundle().sequence() && bundle.roots_size() != 0)
+    *lasting.mutable_bundle() = bundle;
 }
 
 void Agent::NoteNext(const node::NextStep& next) {
@@ -329,6 +332,12 @@ void Agent::NoteNext(const node::NextStep& next) {
   boot.set_attest_in_ms(next.attest_in_ms());
 }
 
+void Agent::NoteSaved(const Result<void>& saved) {
+  if (saved) return;
+  platform::LogEvent(LogLevel::kError, "the agent's state could not be stored",
+                     {{"reason", saved.error().text}});
+}
+
 void Agent::DropEnrolment() {
   identity_.reset();
   pending_.reset();
@@ -338,16 +347,14 @@ void Agent::DropEnrolment() {
   boot.clear_certificates();
   boot.clear_pcrs();
   boot.set_refused(false);
-  if (const auto saved = state_.SaveBoot(); !saved) {
-    platform::LogEvent(LogLevel::kError, "the agent's state could not be stored",
-                       {{"reason", saved.error().text}});
-  }
+  NoteSaved(state_.SaveBoot());
 }
 
 Duration Agent::Succeeded() {
   problem_.reset();
   backoff_.Reset();
   next_attest_ = Now() + Jittered(Duration(state_.boot().attest_in_ms()), Random32());
+  Serve();
   platform::NotifyStatus("enrolled, attested");
   // Until the next attestation, minutes from now, little is needed of what keys, logs and TLS took.
   platform::ReleaseFreeMemory();
@@ -371,6 +378,10 @@ Duration Agent::Failed(Error error) {
     DropEnrolment();
     phase_ = "refused";
   }
+  if (phase_ == "refused")
+    workloads_->Withdraw(error);
+  else if (!identity_)
+    workloads_->Pause(error);
   const Duration wait = phase_ == "refused" && identity_
                             ? Jittered(Duration(state_.boot().attest_in_ms()), Random32())
                             : backoff_.Next(Random32());

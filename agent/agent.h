@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/command_queue.h"
 #include "agent/identity.h"
@@ -15,6 +16,7 @@
 #include "agent/schedule.h"
 #include "agent/state.h"
 #include "agent/trusted_clock.h"
+#include "agent/workloads.h"
 #include "attest/collect.h"
 #include "base/result.h"
 #include "lodekey/agent/v1/agent_service.pb.h"
@@ -34,6 +36,10 @@ class Agent {
   Agent(const platform::AgentConfig& config, State state, DeviceOpener open_device,
         const IssuerConnector& connect);
 
+  // Before Run, and before anybody can ask: what the workloads held when an earlier run of the
+  // agent in this boot ended (FdStore).
+  void RestoreWorkloads(const std::vector<platform::UniqueFd>& stored);
+
   // Runs until Stop. Never returns because of a failure: it says what is wrong and tries again.
   void Run();
   void Stop();
@@ -45,6 +51,11 @@ class Agent {
   void AttestNow(Caller<lodekey::agent::v1::AttestNowResponse> caller);
   lodekey::agent::v1::Status ShowStatus() const;
   lodekey::agent::v1::ShowBundleResponse ShowBundle() const;
+  // The time by which certificates are judged; thread-safe.
+  Time Now() const { return clock_->Now(); }
+
+  // What the Workload API serves from.
+  Workloads& workloads() { return *workloads_; }
 
  private:
   // One step of the loop and how long to wait after it.
@@ -62,12 +73,19 @@ class Agent {
   Result<void> Settle(const lodekey::node::v1::AttestResponse& response);
   void NoteReply(const lodekey::node::v1::Bundle& bundle, const lodekey::node::v1::AuditHead& head,
                  Time issuer_time);
+  void NoteBundle(const lodekey::node::v1::Bundle& bundle);
   void NoteNext(const lodekey::node::v1::NextStep& next);
   void DropEnrolment();
   Duration Failed(Error error);
   Duration Succeeded();
+  std::unique_ptr<Workloads> MakeWorkloads();
+  WorkloadOwner Owner() const;
+  void Serve();
+  void AttestSoon();
+  void TakeBundle(const lodekey::node::v1::Bundle& bundle);
+  static Error Unenrolled();
+  static void NoteSaved(const Result<void>& saved);
   Result<void> UseIdentity();
-  Time Now() const { return clock_->Now(); }
   void Publish();
   Result<lodekey::agent::v1::EnrollResponse> EnrollNow();
   Result<lodekey::agent::v1::EnrollResponse> UnenrollNow();
@@ -95,6 +113,7 @@ class Agent {
   Duration due_ = {};  // uptime of the next step
 
   CommandQueue commands_;
+  std::unique_ptr<Workloads> workloads_;
 
   mutable std::mutex mutex_;  // what the loop shows
   lodekey::agent::v1::Status status_;

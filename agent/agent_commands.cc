@@ -138,6 +138,7 @@ void Agent::Publish() {
   bundle.set_trust_domain(config_.trust_domain);
   bundle.set_sequence(lasting.bundle().sequence());
   *bundle.mutable_roots() = lasting.bundle().roots();
+  *bundle.mutable_jwt_keys() = lasting.bundle().jwt_keys();
   const Duration left = served ? identity_->leaf().not_after() - now : Duration(0);
   const std::scoped_lock lock(mutex_);
   published_ = platform::Uptime();

@@ -17,7 +17,7 @@ enum class Held { kConnection, kStream, kPending };  // pending: a request that 
 struct CallerLimit {
   size_t connections = 1024;
   size_t streams = 1024;
-  size_t pending = 16;
+  size_t pending = 256;
 };
 
 // Thread-safe. Permits may outlive it.

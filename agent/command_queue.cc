@@ -33,10 +33,10 @@ void CommandQueue::Add(Command command) {
   std::optional<Error> refusal;
   {
     const std::scoped_lock lock(mutex_);
-    if (commands_.size() == kMaxWaiting) gone = TakeGone();
+    if (commands_.size() >= kMaxWaiting) gone = TakeGone();
     if (stopped_) {
       refusal = Stopping();
-    } else if (commands_.size() == kMaxWaiting) {
+    } else if (commands_.size() >= kMaxWaiting) {
       refusal = Busy();
     } else {
       commands_.push_back(command);
@@ -45,6 +45,14 @@ void CommandQueue::Add(Command command) {
   }
   for (const Command& left : gone) left.refuse(CallerGone());
   if (refusal) command.refuse(*refusal);
+}
+
+void CommandQueue::Post(std::function<void()> work) {
+  const std::scoped_lock lock(mutex_);
+  if (stopped_) return;
+  commands_.push_back(
+      {.run = std::move(work), .refuse = [](const Error&) {}, .gone = [] { return false; }});
+  wake_.notify_one();
 }
 
 std::deque<CommandQueue::Command> CommandQueue::TakeGone() {

@@ -31,6 +31,10 @@ class CommandQueue {
   template <class T>
   void Push(Caller<T> caller, std::function<Result<T>()> work);
 
+  // For the agent's own parts, which ask for nothing in return: done with the others, however many
+  // wait, and dropped after Stop.
+  void Post(std::function<void()> work);
+
   // For the loop: what to run next; nullopt when nothing is asked within `wait`, or after Stop.
   std::optional<std::function<void()>> Next(Duration wait);
 

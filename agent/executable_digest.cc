@@ -50,6 +50,24 @@ int64_t Nanoseconds(const timespec& time) {
 
 }  // namespace
 
+// Of a version in in_flight_: takes it out, however hashing ends, and wakes who waits for it.
+class ExecutableDigests::Flight {
+ public:
+  Flight(ExecutableDigests& digests, const Version& version)
+      : digests_(digests), version_(version) {}
+  ~Flight() {
+    const std::scoped_lock lock(digests_.mutex_);
+    digests_.in_flight_.erase(version_);
+    digests_.finished_.notify_all();
+  }
+  Flight(const Flight&) = delete;
+  Flight& operator=(const Flight&) = delete;
+
+ private:
+  ExecutableDigests& digests_;
+  const Version& version_;
+};
+
 Result<ExecutableDigests::Version> ExecutableDigests::VersionOf(const UniqueFd& file) {
   struct stat status = {};
   if (::fstat(file.get(), &status) != 0) return FailErrno(errno, "cannot look at the executable");
@@ -65,41 +83,32 @@ Result<ExecutableDigests::Version> ExecutableDigests::VersionOf(const UniqueFd& 
 Result<std::optional<crypto::Sha256Digest>> ExecutableDigests::Of(const UniqueFd& file) {
   ASSIGN_OR_RETURN(const Trust trust, TrustIn(file), "digest");
   if (trust == Trust::kNever) return std::nullopt;
-  if (trust == Trust::kCacheable) return OfCacheable(file);
   ASSIGN_OR_RETURN(const Version version, VersionOf(file), "digest");
-  return Hash(file, version);
+  if (version.size > kMaxExecutable) return std::nullopt;
+  return trust == Trust::kCacheable ? OfCacheable(file, version) : Hash(file, version);
 }
 
-Result<std::optional<crypto::Sha256Digest>> ExecutableDigests::OfCacheable(const UniqueFd& file) {
-  ASSIGN_OR_RETURN(Version version, VersionOf(file), "digest");
+Result<std::optional<crypto::Sha256Digest>> ExecutableDigests::OfCacheable(const UniqueFd& file,
+                                                                           const Version& version) {
   {
     std::unique_lock lock(mutex_);
     finished_.wait(lock, [&] { return !in_flight_.contains(version); });
     if (auto known = Find(version)) return known;
     in_flight_.insert(version);
   }
-  const auto finish = [&](const Version* settled, const crypto::Sha256Digest* digest) {
-    const std::scoped_lock lock(mutex_);
-    in_flight_.erase(version);
-    if (settled != nullptr && digest != nullptr) Keep(*settled, *digest);
-    finished_.notify_all();
-  };
+  const Flight flight(*this, version);
   // A page that is mapped writable and dirty can be written again without a trace. Written back, it
   // is read-only until the next fault, and that moves the time of change.
   static_cast<void>(::fdatasync(file.get()));
   const int64_t begun_ns = std::chrono::nanoseconds(now_().time_since_epoch()).count();
-  const auto before = VersionOf(file);
-  auto digest = before
-                    ? Hash(file, *before)
-                    : Result<std::optional<crypto::Sha256Digest>>(std::unexpected(before.error()));
-  const bool settled = before && before->changed_ns + kSettledNs <= begun_ns;
-  finish(settled ? &*before : nullptr, digest && *digest ? &**digest : nullptr);
+  ASSIGN_OR_RETURN(const Version before, VersionOf(file), "digest");
+  ASSIGN_OR_RETURN(const auto digest, Hash(file, before), "digest");
+  if (digest && before.changed_ns + kSettledNs <= begun_ns) Keep(before, *digest);
   return digest;
 }
 
 Result<std::optional<crypto::Sha256Digest>> ExecutableDigests::Hash(const UniqueFd& file,
                                                                     const Version& before) {
-  if (before.size > kMaxExecutable) return std::nullopt;
   crypto::Hasher hasher(crypto::HashAlg::kSha256);
   Bytes block(size_t{256} << 10);
   uint64_t offset = 0;
@@ -127,9 +136,10 @@ std::optional<crypto::Sha256Digest> ExecutableDigests::Find(const Version& versi
 }
 
 void ExecutableDigests::Keep(const Version& version, const crypto::Sha256Digest& digest) {
-  if (kept_.contains(version)) return;
-  ages_.push_front(version);
-  kept_.emplace(version, Kept{.digest = digest, .age = ages_.begin()});
+  std::list<Version> age = {version};
+  const std::scoped_lock lock(mutex_);
+  if (!kept_.emplace(version, Kept{.digest = digest, .age = age.begin()}).second) return;
+  ages_.splice(ages_.begin(), age);
   if (kept_.size() <= capacity_) return;
   kept_.erase(ages_.back());
   ages_.pop_back();

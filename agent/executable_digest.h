@@ -52,6 +52,7 @@ class ExecutableDigests {
     bool operator<(const Version& other) const { return Tie() < other.Tie(); }
     bool operator==(const Version& other) const { return Tie() == other.Tie(); }
   };
+  class Flight;
   struct Kept {
     crypto::Sha256Digest digest;
     std::list<Version>::iterator age;
@@ -60,7 +61,8 @@ class ExecutableDigests {
   static Result<Version> VersionOf(const platform::UniqueFd& file);
   Result<std::optional<crypto::Sha256Digest>> Hash(const platform::UniqueFd& file,
                                                    const Version& before);
-  Result<std::optional<crypto::Sha256Digest>> OfCacheable(const platform::UniqueFd& file);
+  Result<std::optional<crypto::Sha256Digest>> OfCacheable(const platform::UniqueFd& file,
+                                                          const Version& version);
   std::optional<crypto::Sha256Digest> Find(const Version& version);
   void Keep(const Version& version, const crypto::Sha256Digest& digest);
 

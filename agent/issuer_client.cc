@@ -1,5 +1,6 @@
 #include "agent/issuer_client.h"
 
+#include <condition_variable>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -20,6 +21,7 @@ namespace node = lodekey::node::v1;
 namespace tls = grpc::experimental;
 
 constexpr auto kDeadline = std::chrono::seconds(30);
+constexpr auto kIssueDeadline = std::chrono::seconds(10);  // workloads wait
 constexpr int kMaxMessage = 4 << 20;
 constexpr int kKeepaliveMs = 5 * 60 * 1000;
 
@@ -64,6 +66,9 @@ class Verifier final : public tls::ExternalCertificateVerifier {
   std::shared_ptr<Findings> findings_;
 };
 
+// A stub is kept by whoever calls through it: the connection may be replaced meanwhile.
+using Stub = std::shared_ptr<node::NodeService::Stub>;
+
 std::string Trailer(const grpc::ClientContext& context, const char* key) {
   const auto& trailers = context.GetServerTrailingMetadata();
   const auto found = trailers.find(key);
@@ -85,6 +90,88 @@ Result<std::string> RootOfNobody() {
   return root.ToPem();
 }
 
+// What a call that failed says.
+std::unexpected<Error> FailStatus(const std::string& address, Findings& findings,
+                                  const grpc::ClientContext& context, const grpc::Status& status) {
+  const std::string name = Trailer(context, "lodekey-error");
+  const std::string message(status.error_message());
+  if (!name.empty()) {
+    return Fail(CodeOfGrpcStatus(status.error_code()),
+                fmt::format("the issuer answered: {}", message),
+                {.name = name, .advice = Trailer(context, "lodekey-advice")});
+  }
+  const std::scoped_lock lock(findings.mutex);
+  if (!findings.untrusted.empty())
+    return Fail(Code::kUntrusted, findings.untrusted,
+                {.name = "issuer-untrusted", .advice = findings.advice});
+  const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  return Fail(late ? Code::kTimeout : Code::kUnavailable,
+              fmt::format("no answer from the issuer at {}: {}", address, message),
+              {.name = "issuer-unreachable",
+               .advice = "Check the address, the network and that lodekey-issuer runs. It is "
+                         "tried again by itself."});
+}
+
+class Stream final : public IssuerClient::EntryStream,
+                     private grpc::ClientReadReactor<node::EntrySet> {
+ public:
+  Stream(Stub stub, std::string address, std::shared_ptr<Findings> findings,
+         IssuerClient::EntryListener listener)
+      : stub_(std::move(stub)),
+        address_(std::move(address)),
+        findings_(std::move(findings)),
+        listener_(std::move(listener)) {
+    stub_->async()->WatchEntries(&context_, &request_, this);
+    StartRead(&entries_);
+    StartCall();
+  }
+  // Waits, because the channel must outlive the call, and the last of it must not be freed on one
+  // of gRPC's own threads.
+  ~Stream() override {
+    std::unique_lock lock(mutex_);
+    cancelled_ = true;
+    lock.unlock();
+    context_.TryCancel();
+    lock.lock();
+    wake_.wait(lock, [&] { return done_; });
+  }
+
+ private:
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    if (!cancelled()) listener_.entries(entries_);
+    StartRead(&entries_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    if (!cancelled()) listener_.ended(WhyEnded(status));
+    const std::scoped_lock lock(mutex_);
+    done_ = true;
+    wake_.notify_all();  // under the lock: the waiting destructor frees both
+  }
+  Error WhyEnded(const grpc::Status& status) const {
+    if (!status.ok()) return FailStatus(address_, *findings_, context_, status).error();
+    return {.code = Code::kUnavailable,
+            .text = "the issuer ended the stream of entries",
+            .name = "watch-ended"};
+  }
+  bool cancelled() const {
+    const std::scoped_lock lock(mutex_);
+    return cancelled_;
+  }
+
+  const Stub stub_;
+  const std::string address_;
+  const std::shared_ptr<Findings> findings_;
+  const IssuerClient::EntryListener listener_;
+  grpc::ClientContext context_;
+  const node::WatchEntriesRequest request_;
+  node::EntrySet entries_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool cancelled_ = false;
+  bool done_ = false;
+};
+
 class Client final : public IssuerClient {
  public:
   Client(std::string address, IssuerTrust trust)
@@ -94,25 +181,25 @@ class Client final : public IssuerClient {
 
   Result<node::StartEnrolmentResponse> StartEnrolment(
       const node::StartEnrolmentRequest& request) override {
-    ASSIGN_OR_RETURN(auto* stub, Anonymous(), "connect");
-    return Call<node::StartEnrolmentResponse>(*stub, &node::NodeService::Stub::StartEnrolment,
-                                              request);
+    return Call(Anonymous(), &node::NodeService::Stub::StartEnrolment, request);
   }
   Result<node::FinishEnrolmentResponse> FinishEnrolment(
       const node::FinishEnrolmentRequest& request) override {
-    ASSIGN_OR_RETURN(auto* stub, Anonymous(), "connect");
-    return Call<node::FinishEnrolmentResponse>(*stub, &node::NodeService::Stub::FinishEnrolment,
-                                               request);
+    return Call(Anonymous(), &node::NodeService::Stub::FinishEnrolment, request);
   }
   Result<node::AttestResponse> Attest(const node::AttestRequest& request) override {
-    if (!identified_)
-      return Fail(Code::kNotFound, "the node has no identity yet", {.name = "not-enrolled"});
-    return Call<node::AttestResponse>(*identified_, &node::NodeService::Stub::Attest, request);
+    return Call(Identified(), &node::NodeService::Stub::Attest, request);
+  }
+  Result<node::IssueResponse> Issue(const node::IssueRequest& request) override {
+    return Call(Identified(), &node::NodeService::Stub::Issue, request, kIssueDeadline);
+  }
+  Result<std::unique_ptr<EntryStream>> WatchEntries(EntryListener listener) override {
+    ASSIGN_OR_RETURN(Stub stub, Identified(), "watch entries");
+    return std::make_unique<Stream>(std::move(stub), address_, findings_, std::move(listener));
   }
 
   void UseIdentity(const std::string& chain_pem, const std::string& key_reference,
                    const crypto::Certificate& authority) override {
-    anonymous_.reset();
     const auto provider = std::make_shared<tls::StaticDataCertificateProvider>(
         authority.ToPem(), std::vector<tls::IdentityKeyCertPair>{{key_reference, chain_pem}});
     tls::TlsChannelCredentialsOptions options;
@@ -122,9 +209,9 @@ class Client final : public IssuerClient {
     // The chain is verified while the handshake runs, before the node's certificate is sent; the
     // rest by the verifier.
     options.set_verify_server_certs(true);
-    identified_ = Connect(options);
+    Replace(nullptr, Connect(options));
   }
-  void DropIdentity() override { identified_.reset(); }
+  void DropIdentity() override { Replace(nullptr, nullptr); }
 
   std::shared_ptr<const crypto::Certificate> authority() const override {
     const std::scoped_lock lock(findings_->mutex);
@@ -132,10 +219,22 @@ class Client final : public IssuerClient {
   }
 
  private:
-  using Stub = std::unique_ptr<node::NodeService::Stub>;
+  // Those before are freed without the lock: their connections end.
+  void Replace(Stub anonymous, Stub identified) {
+    const std::scoped_lock lock(mutex_);
+    anonymous_.swap(anonymous);
+    identified_.swap(identified);
+  }
 
-  Result<node::NodeService::Stub*> Anonymous() {
-    if (anonymous_) return anonymous_.get();
+  Result<Stub> Identified() const {
+    const std::scoped_lock lock(mutex_);
+    if (identified_) return identified_;
+    return Fail(Code::kNotFound, "the node has no identity yet", {.name = "not-enrolled"});
+  }
+
+  Result<Stub> Anonymous() {
+    const std::scoped_lock lock(mutex_);
+    if (anonymous_) return anonymous_;
     ASSIGN_OR_RETURN(const std::string root, RootOfNobody(), "TLS without an identity");
     tls::TlsChannelCredentialsOptions options;
     options.set_certificate_provider(std::make_shared<tls::StaticDataCertificateProvider>(root));
@@ -143,7 +242,7 @@ class Client final : public IssuerClient {
     // By the verifier alone: the authority's certificate is not known yet.
     options.set_verify_server_certs(false);
     anonymous_ = Connect(options);
-    return anonymous_.get();
+    return anonymous_;
   }
 
   Stub Connect(tls::TlsChannelCredentialsOptions& options) {
@@ -161,43 +260,23 @@ class Client final : public IssuerClient {
   }
 
   template <class Response, class Request>
-  Result<Response> Call(node::NodeService::Stub& stub,
+  Result<Response> Call(Result<Stub> stub,
                         grpc::Status (node::NodeService::Stub::*method)(grpc::ClientContext*,
                                                                         const Request&, Response*),
-                        const Request& request) {
+                        const Request& request, std::chrono::seconds deadline = kDeadline) {
+    if (!stub) return std::unexpected(std::move(stub.error()));
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
     Response response;
-    const grpc::Status status = (stub.*method)(&context, request, &response);
+    const grpc::Status status = ((**stub).*method)(&context, request, &response);
     if (status.ok()) return response;
-    return FailStatus(context, status);
+    return FailStatus(address_, *findings_, context, status);
   }
 
-  std::unexpected<Error> FailStatus(const grpc::ClientContext& context,
-                                    const grpc::Status& status) const {
-    const std::string name = Trailer(context, "lodekey-error");
-    const std::string message(status.error_message());
-    if (!name.empty()) {
-      const std::string request_id = Trailer(context, "lodekey-request-id");
-      return Fail(CodeOfGrpcStatus(status.error_code()),
-                  fmt::format("the issuer answered: {}", message),
-                  {.name = name, .advice = Trailer(context, "lodekey-advice")});
-    }
-    const std::scoped_lock lock(findings_->mutex);
-    if (!findings_->untrusted.empty())
-      return Fail(Code::kUntrusted, findings_->untrusted,
-                  {.name = "issuer-untrusted", .advice = findings_->advice});
-    const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-    return Fail(late ? Code::kTimeout : Code::kUnavailable,
-                fmt::format("no answer from the issuer at {}: {}", address_, message),
-                {.name = "issuer-unreachable",
-                 .advice = "Check the address, the network and that lodekey-issuer runs. It is "
-                           "tried again by itself."});
-  }
-
-  std::string address_;
-  IssuerTrust trust_;
-  std::shared_ptr<Findings> findings_;
+  const std::string address_;
+  const IssuerTrust trust_;
+  const std::shared_ptr<Findings> findings_;
+  mutable std::mutex mutex_;
   Stub anonymous_;
   Stub identified_;
 };

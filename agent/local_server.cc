@@ -4,7 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
 
-#include "base/grpc_status.h"
+#include "agent/grpc_refusal.h"
 #include "lodekey/agent/v1/agent_service.grpc.pb.h"
 #include "platform/log.h"
 #include "platform/peer_map.h"
@@ -15,16 +15,10 @@ namespace {
 
 namespace api = lodekey::agent::v1;
 
-// Header values are ASCII on one line.
-std::string HeaderText(const std::string& text) {
-  std::string safe;
-  for (const char c : text) safe.push_back(c >= 0x20 && c < 0x7f ? c : ' ');
-  return safe;
-}
-
 class Service final : public api::AgentService::CallbackService {
  public:
-  Service(Agent& agent, const platform::PeerMap& peers) : agent_(agent), peers_(peers) {}
+  Service(Agent& agent, const WorkloadInspection& inspection, const platform::PeerMap& peers)
+      : agent_(agent), inspection_(inspection), peers_(peers) {}
 
  private:
   // The socket's mode says who may call; a call from a connection that we did not accept ourselves
@@ -45,12 +39,6 @@ class Service final : public api::AgentService::CallbackService {
       reactor->Finish({grpc::StatusCode::PERMISSION_DENIED, "the caller is unknown"});
     }
     return reactor;
-  }
-
-  static grpc::Status Refuse(grpc::CallbackServerContext& context, const Error& error) {
-    context.AddTrailingMetadata("lodekey-error", HeaderText(std::string(error.Name())));
-    context.AddTrailingMetadata("lodekey-advice", HeaderText(error.advice));
-    return {static_cast<grpc::StatusCode>(GrpcStatusOf(error.code)), error.text};
   }
 
   grpc::ServerUnaryReactor* ShowStatus(grpc::CallbackServerContext* context,
@@ -81,7 +69,16 @@ class Service final : public api::AgentService::CallbackService {
     });
   }
 
+  grpc::ServerUnaryReactor* InspectWorkload(grpc::CallbackServerContext* context,
+                                            const api::InspectWorkloadRequest* request,
+                                            api::Workload* response) override {
+    return Call(context, response, [&](const Caller<api::Workload>& caller) {
+      inspection_.Inspect(request->pid(), caller.reply);
+    });
+  }
+
   Agent& agent_;
+  const WorkloadInspection& inspection_;
   const platform::PeerMap& peers_;
 };
 
@@ -92,9 +89,10 @@ class Front final : public LocalServer {
     if (server_) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
   }
 
-  Result<void> Start(Agent& agent, const std::string& socket, const std::string& group) {
+  Result<void> Start(Agent& agent, const WorkloadInspection& inspection, const std::string& socket,
+                     const std::string& group) {
     ASSIGN_OR_RETURN(peers_, platform::PeerMap::Create(), "local API");
-    service_ = std::make_unique<Service>(agent, *peers_);
+    service_ = std::make_unique<Service>(agent, inspection, *peers_);
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
     builder.SetMaxReceiveMessageSize(64 << 10);
@@ -104,7 +102,7 @@ class Front final : public LocalServer {
                      platform::UnixListener::Create(
                          socket, group.empty() ? 0600 : 0660, group,
                          [this](platform::UniqueFd fd, platform::Peer peer) {
-                           if (!peers_->Add(fd.get(), std::move(peer))) return;
+                           if (!platform::Remember(*peers_, fd.get(), std::move(peer))) return;
                            grpc::AddInsecureChannelFromFd(server_.get(), fd.release());
                          }),
                      "local API");
@@ -120,10 +118,12 @@ class Front final : public LocalServer {
 
 }  // namespace
 
-Result<std::unique_ptr<LocalServer>> LocalServer::Start(Agent& agent, const std::string& socket,
+Result<std::unique_ptr<LocalServer>> LocalServer::Start(Agent& agent,
+                                                        const WorkloadInspection& inspection,
+                                                        const std::string& socket,
                                                         const std::string& group) {
   auto front = std::make_unique<Front>();
-  RETURN_IF_ERROR(front->Start(agent, socket, group), "serve the local API");
+  RETURN_IF_ERROR(front->Start(agent, inspection, socket, group), "serve the local API");
   return std::unique_ptr<LocalServer>(std::move(front));
 }
 

@@ -1,13 +1,13 @@
 #include "agent/unix_attestor.h"
 
 #include <cerrno>
-#include <fcntl.h>
 #include <grp.h>
 #include <optional>
 #include <pwd.h>
 
 #include <fmt/format.h>
 
+#include "agent/executable.h"
 #include "base/hex.h"
 #include "platform/escape.h"
 #include "platform/proc_dir.h"
@@ -18,7 +18,6 @@ namespace {
 using attest::Grade;
 using attest::Selector;
 using platform::ProcDir;
-using platform::UniqueFd;
 
 constexpr size_t kMostAccountBuffer = size_t{1} << 20;  // a group may have many members
 
@@ -58,6 +57,10 @@ void AddAccounts(const platform::Peer& peer, Attested& attested) {
   if (auto user = UserName(peer.uid)) Add(attested, "user", *std::move(user));
   Add(attested, "gid", std::to_string(peer.gid));
   if (auto name = GroupName(peer.gid)) Add(attested, "group", *std::move(name));
+  if (peer.has_more_groups) {
+    attested.remarks.push_back(fmt::format(
+        "Its supplementary groups are not given: there are more than {}.", platform::kMostGroups));
+  }
   for (const gid_t gid : peer.groups) {
     Add(attested, "supplementary_gid", std::to_string(gid));
     if (auto name = GroupName(gid)) Add(attested, "supplementary_group", *std::move(name));
@@ -69,17 +72,6 @@ Result<bool> SharesPidNamespace(const ProcDir& process) {
   ASSIGN_OR_RETURN(const ProcDir self, ProcDir::OpenOwn(), "namespace");
   ASSIGN_OR_RETURN(const std::string ours, self.ReadLink("ns/pid"), "namespace");
   return theirs == ours;
-}
-
-// Whether `path`, as this host sees it, is the file that runs: not one that took its place, nor one
-// that another mount namespace has there.
-bool Names(const std::string& path, const platform::FileId& executable) {
-  const UniqueFd file(::open(path.c_str(), O_PATH | O_CLOEXEC));
-  if (!file.valid()) return false;
-  auto id = platform::ReadFileId(file.get());
-  if (!id) return false;
-  id->mount = executable.mount;  // another mount of one file system shows the same file
-  return *id == executable;
 }
 
 }  // namespace
@@ -101,13 +93,17 @@ Result<Attested> UnixAttestor::Attest(const CallingProcess& caller, const Wanted
 
 Result<void> UnixAttestor::AddExecutable(const ProcDir& process, const CallingProcess& caller,
                                          const Wanted& wanted, Attested& attested) {
-  ASSIGN_OR_RETURN(const UniqueFd executable, process.OpenExecutable(O_RDONLY), "executable");
-  ASSIGN_OR_RETURN(const platform::FileId id, platform::ReadFileId(executable.get()), "executable");
-  if (id != caller.snapshot.executable)
+  ASSIGN_OR_RETURN(const Executable executable, Executable::Open(process), "look at the peer");
+  if (executable.id() != caller.snapshot.executable)
     return Fail(Code::kUntrusted, "the peer executes another program than when it connected",
                 {.name = "peer-changed"});
+  if (!executable.refusal().empty()) {
+    attested.remarks.push_back(
+        fmt::format("Neither path nor digest of its executable: {}.", executable.refusal()));
+    return {};
+  }
   ASSIGN_OR_RETURN(std::string path, process.ReadLink("exe"), "executable");
-  if (Names(path, id)) {
+  if (executable.IsAt(path)) {
     Add(attested, "path", std::move(path));
   } else {
     attested.remarks.push_back(fmt::format(
@@ -116,13 +112,13 @@ Result<void> UnixAttestor::AddExecutable(const ProcDir& process, const CallingPr
         platform::EscapeControl(path)));
   }
   if (!wanted.executable_digest) return {};
-  ASSIGN_OR_RETURN(const auto digest, digests_.Of(executable), "executable");
+  ASSIGN_OR_RETURN(const platform::UniqueFd file, executable.Read(), "executable");
+  ASSIGN_OR_RETURN(const auto digest, digests_.Of(file), "executable");
   if (digest) {
     Add(attested, "sha256", ToHex(*digest));
   } else {
     attested.remarks.push_back(
-        "No digest can be vouched for: the executable is on a FUSE file system, above 1 GiB, or "
-        "being written.");
+        "No digest can be vouched for: the executable is above 1 GiB, or being written.");
   }
   return {};
 }

@@ -101,5 +101,19 @@ TEST_F(CommandQueueTest, ALoopThatWaitsIsWokenByACommandAndByStop) {
   EXPECT_EQ(done_, Names{"a"});
 }
 
+TEST_F(CommandQueueTest, DoesWhatTheAgentsOwnPartsAskForHoweverManyWait) {
+  Fill();
+  queue_.Post([this] { done_.push_back("posted"); });
+  Ask("one more");
+  EXPECT_EQ(heard_, std::vector<std::string>{"agent-busy"});
+  RunAll();
+  EXPECT_EQ(done_.size(), CommandQueue::kMaxWaiting + 1);
+  EXPECT_EQ(done_.back(), "posted");
+  queue_.Stop();
+  queue_.Post([this] { done_.push_back("late"); });
+  RunAll();
+  EXPECT_EQ(done_.back(), "posted");
+}
+
 }  // namespace
 }  // namespace lodekey::agent

@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <fstream>
+#include <functional>
 #include <linux/magic.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <thread>
@@ -150,6 +153,19 @@ TEST_F(ExecutableDigestTest, IsTakenOnceThoughManyAskAtOnce) {
   EXPECT_EQ(digests_.hashed(), uint64_t{1} << 20);
 }
 
+TEST_F(ExecutableDigestTest, IsTakenByTheNextWhenOneRanOutOfMemory) {
+  int asked = 0;
+  ExecutableDigests digests(16, [&] {
+    if (++asked == 1) throw std::bad_alloc();
+    return Later();
+  });
+  if (!CanCache()) GTEST_SKIP() << "the scratch directory is on no file system that is believed";
+  Write("program");
+  const UniqueFd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_THROW(static_cast<void>(digests.Of(file)), std::bad_alloc);
+  EXPECT_EQ(Must(digests.Of(file)), crypto::Sha256(AsBytes("program")));
+}
+
 TEST(ExecutableDigest, IsTakenEachTimeFromMemory) {
   const UniqueFd memory(::memfd_create("program", MFD_CLOEXEC));
   ASSERT_EQ(::write(memory.get(), "program", 7), 7);
@@ -157,6 +173,59 @@ TEST(ExecutableDigest, IsTakenEachTimeFromMemory) {
   EXPECT_EQ(Must(digests.Of(memory)), crypto::Sha256(AsBytes("program")));
   EXPECT_EQ(Must(digests.Of(memory)), crypto::Sha256(AsBytes("program")));
   EXPECT_EQ(digests.hashed(), 14u);
+}
+
+// Within one tick of the kernel's clock, and with the time of modification set back.
+void ExpectFollowsEveryRewrite(const std::string& path) {
+  ExecutableDigests digests(16, Later);
+  for (const std::string content : {"program", "prOgram", "pROgram"}) {
+    struct stat before = {};
+    const bool existed = ::stat(path.c_str(), &before) == 0;
+    std::ofstream(path) << content;
+    const timespec times[2] = {before.st_atim, before.st_mtim};
+    if (existed) {
+      ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+    }
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(Must(digests.Of(file)), crypto::Sha256(AsBytes(content)));
+  }
+  EXPECT_EQ(digests.hashed(), 3 * 7u) << "each time";
+}
+
+// In a mount namespace of its own, which ends with the thread that is in it.
+void InOwnMountNamespace(const std::function<void()>& act) {
+  std::string skipped;
+  std::thread([&] {
+    if (::unshare(CLONE_NEWNS | CLONE_FS) != 0 ||
+        ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+      skipped = "needs a mount namespace of its own";
+      return;
+    }
+    act();
+  }).join();
+  if (!skipped.empty()) GTEST_SKIP() << skipped;
+}
+
+TEST(ExecutableDigest, FollowsEveryRewriteOnTmpfs) {
+  const ScratchDir scratch;
+  InOwnMountNamespace([&] {
+    ASSERT_EQ(::mount("tmpfs", scratch.path().c_str(), "tmpfs", 0, nullptr), 0);
+    ExpectFollowsEveryRewrite(scratch / "program");
+  });
+}
+
+TEST(ExecutableDigest, FollowsEveryRewriteOnAnOverlay) {
+  const ScratchDir scratch;
+  InOwnMountNamespace([&] {
+    ASSERT_EQ(::mount("tmpfs", scratch.path().c_str(), "tmpfs", 0, nullptr), 0);
+    for (const char* directory : {"lower", "upper", "work", "merged"})
+      ASSERT_EQ(::mkdir((scratch / directory).c_str(), 0755), 0);
+    const std::string options = "lowerdir=" + (scratch / "lower") +
+                                ",upperdir=" + (scratch / "upper") +
+                                ",workdir=" + (scratch / "work");
+    ASSERT_EQ(::mount("overlay", (scratch / "merged").c_str(), "overlay", 0, options.c_str()), 0);
+    ExpectFollowsEveryRewrite(scratch / "merged/program");
+  });
 }
 
 TEST(ExecutableDigest, IsOfRegularFilesAlone) {

@@ -2,13 +2,17 @@
 // as the test likes.
 #include "agent/local_server.h"
 
+#include <fcntl.h>
 #include <future>
 #include <thread>
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include "agent/unix_attestor.h"
+#include "base/hex.h"
 #include "lodekey/agent/v1/agent_service.grpc.pb.h"
+#include "platform/clock.h"
 #include "tests/support/must.h"
 #include "tests/support/program.h"
 #include "tests/support/swtpm.h"
@@ -33,6 +37,8 @@ class NoIssuer final : public IssuerClient {
   void UseIdentity(const std::string&, const std::string&, const crypto::Certificate&) override {}
   void DropIdentity() override {}
   Result<node::AttestResponse> Attest(const node::AttestRequest&) override { return NotAsked(); }
+  Result<node::IssueResponse> Issue(const node::IssueRequest&) override { return NotAsked(); }
+  Result<std::unique_ptr<EntryStream>> WatchEntries(EntryListener) override { return NotAsked(); }
   std::shared_ptr<const crypto::Certificate> authority() const override { return nullptr; }
 
  private:
@@ -80,6 +86,12 @@ class Asked {
   std::shared_future<grpc::Status> status_ = done_.get_future().share();
 };
 
+AttestationPool::Attestors UnixAttestors(ExecutableDigests& digests) {
+  AttestationPool::Attestors attestors;
+  attestors.push_back(std::make_unique<UnixAttestor>(digests));
+  return attestors;
+}
+
 class LocalServerTest : public testing::Test {
  protected:
   using Calls = std::vector<std::unique_ptr<Asked>>;
@@ -93,7 +105,7 @@ class LocalServerTest : public testing::Test {
           return Fail(Code::kHardware, "the TPM is not there", {.name = "tpm-absent"});
         },
         [](std::string, IssuerTrust) { return std::make_unique<NoIssuer>(); });
-    server_ = Must(LocalServer::Start(*agent_, directory_ / "agent.sock", ""));
+    server_ = Must(LocalServer::Start(*agent_, inspection_, directory_ / "agent.sock", ""));
     loop_ = std::thread([this] { agent_->Run(); });
     stub_ = api::AgentService::NewStub(grpc::CreateChannel("unix:" + (directory_ / "agent.sock"),
                                                            grpc::InsecureChannelCredentials()));
@@ -130,12 +142,29 @@ class LocalServerTest : public testing::Test {
     return status;
   }
 
+  Result<api::Workload> Inspect(pid_t pid) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    api::InspectWorkloadRequest request;
+    request.set_pid(pid);
+    api::Workload workload;
+    const grpc::Status answer = stub_->InspectWorkload(&context, request, &workload);
+    if (answer.ok()) return workload;
+    const auto name = context.GetServerTrailingMetadata().find("lodekey-error");
+    return Fail(Code::kInternal, answer.error_message(),
+                {.name = {name->second.data(), name->second.size()}});
+  }
+
   test::TempDir directory_;
   platform::AgentConfig config_;
   std::promise<void> open_;
   std::shared_future<void> opened_ = open_.get_future().share();
   bool answers_ = false;
   std::unique_ptr<Agent> agent_;
+  ExecutableDigests digests_;
+  AttestationPool pool_{UnixAttestors(digests_)};
+  SvidBook book_{{.now = platform::Now, .uptime = platform::Uptime, .random = [] { return 0u; }}};
+  const WorkloadInspection inspection_{pool_, book_};
   std::unique_ptr<LocalServer> server_;
   std::unique_ptr<Stub> stub_;
   std::thread loop_;
@@ -180,6 +209,47 @@ TEST_F(LocalServerTest, WhoWaitsIsToldWhenTheAgentStops) {
   agent_->Stop();
   EXPECT_EQ(waiting->Refusal(), "agent-stopping");
   EXPECT_EQ(Enroll()->Refusal(), "agent-stopping");
+}
+
+TEST_F(LocalServerTest, ShowsAProcessAsTheWorkloadApiWouldSeeIt) {
+  const auto entry = [](const std::string& id, std::vector<std::string> selectors) {
+    attest::Entry made{.id = id, .revision = 1, .spiffe_id = "spiffe://example.org/" + id};
+    for (const std::string& selector : selectors)
+      made.selectors.push_back(Must(attest::ParseSelector(selector)));
+    return std::make_shared<const attest::Entry>(std::move(made));
+  };
+  const std::string uid = "unix:uid:" + std::to_string(::getuid());
+  const auto before = Must(Inspect(::getpid()));
+  EXPECT_FALSE(before.entries_known());
+  EXPECT_EQ(before.problem().code(), "entries-unknown");
+  book_.SetEntries({.entries = {entry("far", {"unix:uid:4711", "unix:gid:4711"}),
+                                entry("near", {uid, "unix:path:/nowhere"}), entry("mine", {uid})},
+                    .unusable = {},
+                    .bundle = std::make_shared<TrustBundle>()});
+  const auto workload = Must(Inspect(::getpid()));
+  EXPECT_EQ(workload.pid(), ::getpid());
+  EXPECT_TRUE(workload.entries_known());
+  EXPECT_FALSE(workload.has_problem());
+  ASSERT_EQ(workload.entries_size(), 3);
+  EXPECT_EQ(workload.entries(0).entry().id(), "mine");
+  EXPECT_TRUE(workload.entries(0).missing().empty());
+  EXPECT_EQ(workload.entries(1).entry().id(), "near");
+  EXPECT_EQ(workload.entries(1).missing(0), "unix:path:/nowhere");
+  EXPECT_EQ(workload.entries(2).missing_size(), 2);
+  const platform::UniqueFd self(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  std::vector<std::string> selectors;
+  for (const auto& graded : workload.selectors()) {
+    EXPECT_EQ(graded.grade(), "observed");
+    selectors.push_back(graded.selector());
+  }
+  EXPECT_NE(std::ranges::find(selectors, uid), selectors.end());
+  const auto digest = Must(digests_.Of(self));
+  EXPECT_NE(std::ranges::find(selectors, "unix:sha256:" + ToHex(*digest)), selectors.end());
+}
+
+TEST_F(LocalServerTest, SaysThatThereIsNoSuchProcess) {
+  for (const pid_t pid : {0, -1, 4194305})
+    EXPECT_EQ(Inspect(pid).error().Name(), "process-not-found") << pid;
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 // What an enrolled node asks of its chip, counted between ESYS and the emulator.
+#include <atomic>
+
 #include <gtest/gtest.h>
 #include <tss2/tss2_tpm2_types.h>
 
 #include "tests/agent/node_run.h"
 #include "tests/support/must.h"
+#include "tests/support/program.h"
 
 namespace lodekey::test {
 namespace {
@@ -35,6 +38,24 @@ TEST(Node, AHandshakeCostsExactlyOneSignatureOfTheTpm) {
   Must(run.client->Attest({}));
   EXPECT_EQ(Count(run.probe, TPM2_CC_Sign), 1u);
   EXPECT_FALSE(next.nonce().empty());
+}
+
+TEST(Node, WatchesItsEntriesAndAsksForSvidsOverTheConnectionThatItAttestsBy) {
+  NodeRun run;
+  run.Enrol();
+  run.probe.Reset();
+  std::atomic<uint64_t> sequence = 0;
+  std::atomic<bool> ended = false;
+  const auto stream = Must(run.client->WatchEntries(
+      {.entries = [&](const node::EntrySet& set) { sequence = set.bundle().sequence(); },
+       .ended = [&](const Error&) { ended = true; }}));
+  EXPECT_TRUE(Eventually([&] { return sequence != 0; }));
+  Must(run.client->Attest({}));
+  node::IssueRequest request;
+  request.add_items()->set_entry_id("none such");
+  EXPECT_TRUE(Must(run.client->Issue(request)).outcomes(0).has_refused());
+  EXPECT_EQ(Count(run.probe, TPM2_CC_Sign), 1u);
+  EXPECT_FALSE(ended);
 }
 
 TEST(Node, AttestsAgainWithOneCommandWhileNothingChanged) {

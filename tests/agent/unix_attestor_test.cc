@@ -3,8 +3,10 @@
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <grp.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hex.h"
+#include "tests/agent/fuse_program.h"
 #include "tests/platform/scratch.h"
 #include "tests/support/must.h"
 
@@ -95,6 +98,19 @@ class UnixAttestorTest : public testing::Test {
                                [&](const auto& graded) { return graded.selector.name == name; });
   }
 
+  std::string Content() const {
+    std::ifstream file(program_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // The user and no more of the executable than why.
+  static void ExpectNoExecutable(const Attested& attested, const std::string& why) {
+    EXPECT_TRUE(HasAny(attested, "uid"));
+    EXPECT_FALSE(HasAny(attested, "path"));
+    EXPECT_FALSE(HasAny(attested, "sha256"));
+    ASSERT_EQ(attested.remarks.size(), 1u);
+    EXPECT_NE(attested.remarks[0].find(why), std::string::npos) << attested.remarks[0];
+  }
+
   ScratchDir scratch_;
   std::string program_ = scratch_ / "program";
   ExecutableDigests digests_;
@@ -166,6 +182,115 @@ TEST_F(UnixAttestorTest, GivesNoPathThatAnotherMountNamespaceMadeUp) {
   const Attested attested = Attest(workload);
   EXPECT_FALSE(HasAny(attested, "path"));
   EXPECT_TRUE(HasAny(attested, "uid"));
+}
+
+TEST_F(UnixAttestorTest, GivesPathAndDigestThroughAnotherMountOfAFileSystemOfTheHost) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root for a mount namespace";
+  // As systemd starts a service: every mount has another number there.
+  const Workload workload(scratch_, program_, [] {
+    if (!platform::EnterPrivateMounts()) ::_exit(125);
+  });
+  const Attested attested = Attest(workload, /*digest=*/true);
+  EXPECT_TRUE(Has(attested, "unix:path:" + program_));
+  EXPECT_TRUE(HasAny(attested, "sha256"));
+}
+
+TEST_F(UnixAttestorTest, GivesNothingOfAnExecutableInAMountThatTheHostDoesNotHave) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root for a mount namespace";
+  const std::string directory = scratch_ / "mine";
+  std::filesystem::create_directory(directory);
+  const Workload workload(scratch_, directory + "/program", [&] {
+    if (!platform::EnterPrivateMounts() || !platform::MountTmpfs(directory, "size=8m") ||
+        !std::filesystem::copy_file(program_, directory + "/program"))
+      ::_exit(125);
+  });
+  ExpectNoExecutable(Attest(workload, /*digest=*/true), "(tmpfs) is mounted in another mount");
+}
+
+TEST_F(UnixAttestorTest, GivesNothingOfAnExecutableInAnOverlayThatAUserMadeUp) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  const std::string lower = scratch_ / "lower";
+  const std::string merged = scratch_ / "merged";
+  for (const std::string& directory : {lower, merged, scratch_ / "empty"})
+    std::filesystem::create_directory(directory);
+  std::filesystem::copy_file(program_, lower + "/program");
+  ::chmod(scratch_.path().c_str(), 0755);
+  // unshare -Ur -m
+  const auto mount_overlay = [&] {
+    const std::string options = "lowerdir=" + lower + ":" + scratch_ / "empty";
+    return ::setresgid(12345, 12345, 12345) == 0 && ::setresuid(12345, 12345, 12345) == 0 &&
+           ::prctl(PR_SET_DUMPABLE, 1) == 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+           (std::ofstream("/proc/self/uid_map") << "0 12345 1").flush().good() &&
+           ::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) == 0;
+  };
+  if (platform::RunInChild([&] { return mount_overlay() ? 0 : platform::kChildNotPermitted; }) != 0)
+    GTEST_SKIP() << "users may not mount an overlay here";
+  const Workload workload(scratch_, merged + "/program", [&] {
+    if (!mount_overlay()) ::_exit(125);
+  });
+  ExpectNoExecutable(Attest(workload, /*digest=*/true), "(overlay) is mounted in another mount");
+}
+
+TEST_F(UnixAttestorTest, SaysOfAFuseFileSystemThatIsClosedToOthersThatItIs) {
+  const std::string directory = scratch_ / "fuse";
+  std::filesystem::create_directory(directory);
+  ::chmod(scratch_.path().c_str(), 0755);
+  const std::string content = Content();
+  const int status = platform::RunInChild([&] {
+    int executed[2] = {};
+    if (!platform::EnterPrivateMounts() || test::ServeFuseProgram(directory, content, 12345) == 0 ||
+        ::pipe2(executed, O_CLOEXEC) != 0)
+      return platform::kChildNotPermitted;
+    const pid_t user = ::fork();
+    if (user == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::setgroups(0, nullptr) == 0 && ::setresgid(12345, 12345, 12345) == 0 &&
+          ::setresuid(12345, 12345, 12345) == 0)
+        ::execl((directory + "/program").c_str(), "program", "600", nullptr);
+      ::_exit(127);
+    }
+    ::close(executed[1]);
+    char none = 0;
+    EXPECT_EQ(::read(executed[0], &none, 1), 0);
+    const std::string link = "/proc/" + std::to_string(user) + "/exe";
+    const UniqueFd executable(::open(link.c_str(), O_PATH | O_CLOEXEC));
+    const auto id = platform::ReadExecutableId(executable);
+    EXPECT_FALSE(id);
+    if (!id) {
+      EXPECT_EQ(id.error().Name(), "peer-unreadable");
+      EXPECT_EQ(id.error().code, Code::kDenied);
+    }
+    ::kill(user, SIGKILL);
+    return platform::kChildPassed;
+  });
+  if (status == platform::kChildNotPermitted) GTEST_SKIP() << "FUSE cannot be mounted here";
+  EXPECT_EQ(status, platform::kChildPassed);
+}
+
+TEST_F(UnixAttestorTest, DoesNotWaitForAFileSystemThatDoesNotAnswer) {
+  const std::string directory = scratch_ / "fuse";
+  std::filesystem::create_directory(directory);
+  const std::string content = Content();
+  const auto serve = [&] {
+    return platform::EnterPrivateMounts() ? test::ServeFuseProgram(directory, content) : 0;
+  };
+  if (platform::RunInChild([&] { return serve() != 0 ? 0 : platform::kChildNotPermitted; }) != 0)
+    GTEST_SKIP() << "FUSE cannot be mounted here";
+  void* shared =
+      ::mmap(nullptr, sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  auto* server = static_cast<pid_t*>(shared);
+  Workload workload(scratch_, directory + "/program", [&] {
+    *server = serve();
+    if (*server == 0) ::_exit(125);
+  });
+  ::kill(*server, SIGSTOP);
+  EXPECT_EQ(Must(platform::TakeSnapshot(*workload.caller().peer)).executable,
+            workload.caller().snapshot.executable);
+  ExpectNoExecutable(Attest(workload, /*digest=*/true),
+                     "(fuse) is not served by this host's kernel");
+  ::kill(*server, SIGKILL);
+  ::munmap(shared, sizeof(pid_t));
 }
 
 TEST_F(UnixAttestorTest, GivesNothingOfAProcessInAnotherPidNamespace) {

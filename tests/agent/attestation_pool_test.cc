@@ -1,0 +1,161 @@
+#include "agent/attestation_pool.h"
+
+#include <csignal>
+#include <future>
+#include <latch>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/must.h"
+
+namespace lodekey::agent {
+namespace {
+
+using test::Must;
+
+TEST(FairQueue, GivesEachUserItsTurn) {
+  FairQueue queue(/*share=*/8);
+  std::string order;
+  for (const auto& [user, name] : std::vector<std::pair<uid_t, char>>{
+           {1, 'a'}, {1, 'b'}, {1, 'c'}, {2, 'x'}, {3, 'y'}, {2, 'z'}}) {
+    queue.Push(user, [&order, name] { order += name; });
+  }
+  while (queue.ready()) {
+    const auto [user, work] = queue.Take();
+    work();
+    queue.Done(user);
+  }
+  EXPECT_EQ(order, "axybzc");
+  EXPECT_EQ(queue.waiting(), 0u);
+}
+
+TEST(FairQueue, LetsNoUserHaveMoreThanItsShareAtOnce) {
+  FairQueue queue(/*share=*/1);
+  for (int i = 0; i < 2; ++i) queue.Push(1, [] {});
+  EXPECT_EQ(queue.Take().first, 1u);
+  EXPECT_FALSE(queue.ready()) << "its second waits for the first";
+  queue.Push(2, [] {});
+  EXPECT_EQ(queue.Take().first, 2u);
+  EXPECT_FALSE(queue.ready());
+  queue.Done(1);
+  ASSERT_TRUE(queue.ready());
+  EXPECT_EQ(queue.Take().first, 1u);
+}
+
+// Answers when the test lets it, and says which user it saw.
+class SlowAttestor final : public Attestor {
+ public:
+  explicit SlowAttestor(std::shared_future<void> open, uid_t slow)
+      : open_(std::move(open)), slow_(slow) {}
+  std::string_view type() const override { return "unix"; }
+  Result<Attested> Attest(const CallingProcess& caller, const Wanted&) override {
+    if (caller.peer->uid == slow_) open_.wait();
+    if (caller.peer->uid == 666) throw std::runtime_error("broken");
+    return Attested{.remarks = {std::to_string(caller.peer->uid)}};
+  }
+
+ private:
+  std::shared_future<void> open_;
+  uid_t slow_;
+};
+
+class AttestationPoolTest : public testing::Test {
+ protected:
+  AttestationPoolTest() {
+    AttestationPool::Attestors attestors;
+    attestors.push_back(std::make_unique<SlowAttestor>(open_.get_future().share(), kSlow));
+    pool_ = std::make_unique<AttestationPool>(std::move(attestors));
+  }
+  ~AttestationPoolTest() override { Open(); }
+  void Open() {
+    if (!std::exchange(opened_, true)) open_.set_value();
+  }
+
+  static AttestationPool::Caller Process(pid_t pid, uid_t uid) {
+    auto peer = Must(platform::PeerOfPid(pid));
+    peer.uid = uid;
+    auto caller = std::make_shared<CallingProcess>();
+    caller->snapshot = Must(platform::TakeSnapshot(peer));
+    caller->peer = std::make_shared<platform::Peer>(std::move(peer));
+    return caller;
+  }
+  // The uid that was attested, or the name of the error.
+  std::future<std::string> Attest(const AttestationPool::Caller& caller) {
+    auto said = std::make_shared<std::promise<std::string>>();
+    pool_->Attest(caller, {}, [said](Result<Attested> attested) {
+      said->set_value(attested ? attested->remarks.front() : std::string(attested.error().Name()));
+    });
+    return said->get_future();
+  }
+  std::future<std::string> Confirm(const AttestationPool::Caller& caller) {
+    auto said = std::make_shared<std::promise<std::string>>();
+    pool_->Confirm(caller, [said](Result<void> same) {
+      said->set_value(same ? "same" : std::string(same.error().Name()));
+    });
+    return said->get_future();
+  }
+
+  static constexpr uid_t kSlow = 1000;
+  std::promise<void> open_;
+  bool opened_ = false;
+  std::unique_ptr<AttestationPool> pool_;
+};
+
+TEST_F(AttestationPoolTest, ServesOthersWhileOneUserKeepsItBusy) {
+  std::vector<std::future<std::string>> slow;
+  for (int i = 0; i < 16; ++i) slow.push_back(Attest(Process(::getpid(), kSlow)));
+  for (uid_t uid = 1; uid <= 8; ++uid)
+    EXPECT_EQ(Attest(Process(::getpid(), uid)).get(), std::to_string(uid));
+  Open();
+  for (auto& one : slow) EXPECT_EQ(one.get(), "1000");
+}
+
+TEST_F(AttestationPoolTest, SeesThatAProcessExecutedSomethingElse) {
+  auto caller = Process(::getpid(), 1);
+  EXPECT_EQ(Confirm(caller).get(), "same");
+  auto changed = std::make_shared<CallingProcess>(*caller);
+  changed->snapshot.stat.stack += 1;
+  EXPECT_EQ(Confirm(changed).get(), "peer-changed");
+  EXPECT_EQ(Attest(changed).get(), "peer-changed");
+  changed->snapshot = caller->snapshot;
+  changed->snapshot.cgroup += "/elsewhere";
+  EXPECT_EQ(Confirm(changed).get(), "peer-changed");
+}
+
+TEST_F(AttestationPoolTest, SeesThatAProcessHasEnded) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  const auto caller = Process(child, 1);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(Confirm(caller).get(), "peer-gone");
+  EXPECT_EQ(Attest(caller).get(), "peer-gone");
+}
+
+TEST_F(AttestationPoolTest, OutlivesAnAttestorThatThrows) {
+  EXPECT_EQ(Attest(Process(::getpid(), 666)).get(), "internal");
+  EXPECT_EQ(Attest(Process(::getpid(), 1)).get(), "1");
+}
+
+TEST_F(AttestationPoolTest, RefusesWhoWaitsWhenItStops) {
+  auto first = Attest(Process(::getpid(), kSlow));
+  auto second = Attest(Process(::getpid(), kSlow));
+  auto third = Confirm(Process(::getpid(), kSlow));
+  std::thread stop([this] { pool_.reset(); });
+  // Nothing tells that the destructor has begun but what it refuses; the first piece is under way.
+  Open();
+  stop.join();
+  EXPECT_EQ(first.get(), "1000");
+  for (auto* waiting : {&second, &third}) {
+    const std::string said = waiting->get();
+    EXPECT_TRUE(said == "agent-stopping" || said == "1000" || said == "same") << said;
+  }
+}
+
+}  // namespace
+}  // namespace lodekey::agent
