@@ -40,6 +40,17 @@ class Client final : public AdminClient {
   Result<api::ChangeResponse> ApproveAk(const api::ApproveAkRequest& request) override {
     return Ask<api::ChangeResponse>(&Stub::ApproveAk, request);
   }
+  Result<api::ListEntriesResponse> ListEntries(const api::ListEntriesRequest& request) override {
+    return Ask<api::ListEntriesResponse>(&Stub::ListEntries, request);
+  }
+  Result<entry::v1::Entry> ShowEntry(const std::string& entry) override {
+    api::EntryRequest request;
+    request.set_entry(entry);
+    return Ask<entry::v1::Entry>(&Stub::ShowEntry, request);
+  }
+  Result<api::ApplyEntriesResponse> ApplyEntries(const api::ApplyEntriesRequest& request) override {
+    return Ask<api::ApplyEntriesResponse>(&Stub::ApplyEntries, request);
+  }
   Result<api::ShowBundleResponse> ShowBundle() override {
     return Ask<api::ShowBundleResponse>(&Stub::ShowBundle, api::ShowBundleRequest());
   }

@@ -24,6 +24,11 @@ class AdminClient {
       const admin::v1::ApprovePcrsRequest& request) = 0;
   virtual Result<admin::v1::ChangeResponse> ApproveAk(
       const admin::v1::ApproveAkRequest& request) = 0;
+  virtual Result<admin::v1::ListEntriesResponse> ListEntries(
+      const admin::v1::ListEntriesRequest& request) = 0;
+  virtual Result<entry::v1::Entry> ShowEntry(const std::string& entry) = 0;
+  virtual Result<admin::v1::ApplyEntriesResponse> ApplyEntries(
+      const admin::v1::ApplyEntriesRequest& request) = 0;
   virtual Result<admin::v1::ShowBundleResponse> ShowBundle() = 0;
   virtual Result<admin::v1::ShowIssuerResponse> ShowIssuer() = 0;
 };

@@ -42,6 +42,11 @@ class Client final : public AgentClient {
     return Call<api::ShowBundleResponse>(endpoint_, stub_, &Stub::ShowBundle,
                                          api::ShowBundleRequest(), kLimit);
   }
+  Result<api::Workload> InspectWorkload(int pid) override {
+    api::InspectWorkloadRequest request;
+    request.set_pid(pid);
+    return Call<api::Workload>(endpoint_, stub_, &Stub::InspectWorkload, request, kLimit);
+  }
 
  private:
   Endpoint endpoint_;

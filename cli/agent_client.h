@@ -20,6 +20,7 @@ class AgentClient {
   virtual Result<agent::v1::EnrollResponse> Unenroll() = 0;
   virtual Result<agent::v1::AttestNowResponse> Attest() = 0;
   virtual Result<agent::v1::ShowBundleResponse> ShowBundle() = 0;
+  virtual Result<agent::v1::Workload> InspectWorkload(int pid) = 0;
 };
 
 std::unique_ptr<AgentClient> ConnectAgent(const std::string& socket);

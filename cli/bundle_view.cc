@@ -10,14 +10,6 @@
 namespace lodekey::cli {
 namespace {
 
-// RFC 4648 section 5, without padding.
-std::string ToBase64Url(ByteView bytes) {
-  std::string text = crypto::ToBase64(bytes);
-  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  text.erase(text.find_last_not_of('=') + 1);
-  return text;
-}
-
 Result<std::string> CurveName(crypto::KeyType type) {
   switch (type) {
     case crypto::KeyType::kEcP256: return "P-256";
@@ -36,9 +28,24 @@ Result<Json> KeyOf(const crypto::Certificate& root) {
   return Json{{"use", "x509-svid"},
               {"kty", "EC"},
               {"crv", curve},
-              {"x", ToBase64Url(point.x)},
-              {"y", ToBase64Url(point.y)},
+              {"x", crypto::ToBase64Url(point.x)},
+              {"y", crypto::ToBase64Url(point.y)},
               {"x5c", Json::array({crypto::ToBase64(root.der())})}};
+}
+
+// The set that verifiers of JWT-SVIDs read is made in one place.
+Result<Json> JwtKeysOf(const TrustBundle& bundle) {
+  ASSIGN_OR_RETURN(const std::string jwks, crypto::FormatJwks(bundle.jwt_keys, bundle.sequence),
+                   "bundle");
+  return Json::parse(jwks).at("keys");
+}
+
+std::unexpected<Error> Malformed(std::string text) {
+  return Fail(Code::kUntrusted, std::move(text), {.name = "bundle-malformed"});
+}
+
+bool IsKeyId(std::string_view id) {
+  return !id.empty() && id.find_first_not_of("0123456789abcdef") == id.npos;
 }
 
 }  // namespace
@@ -48,11 +55,14 @@ Result<TrustBundle> ReadBundle(const Response& response) {
   TrustBundle bundle{.trust_domain = response.trust_domain(), .sequence = response.sequence()};
   for (const std::string& der : response.roots()) {
     auto root = crypto::Certificate::FromDer(AsBytes(der));
-    if (!root) {
-      return Fail(Code::kUntrusted, "a root is not a certificate: " + root.error().text,
-                  {.name = "bundle-malformed"});
-    }
+    if (!root) return Malformed("a root is not a certificate: " + root.error().text);
     bundle.roots.push_back(*std::move(root));
+  }
+  for (const auto& message : response.jwt_keys()) {
+    auto key = crypto::PublicKey::FromSpkiDer(AsBytes(message.public_key()));
+    if (!key || key->type() != crypto::KeyType::kEcP256 || !IsKeyId(message.id()))
+      return Malformed("a key of JWT-SVIDs has no id in hexadecimal, or is not on P-256");
+    bundle.jwt_keys.push_back({.id = message.id(), .key = *std::move(key)});
   }
   if (bundle.roots.empty()) {
     return Fail(
@@ -77,6 +87,8 @@ Result<std::string> BundleSpiffe(const TrustBundle& bundle) {
     ASSIGN_OR_RETURN(Json key, KeyOf(root), "write the trust bundle");
     keys.push_back(std::move(key));
   }
+  ASSIGN_OR_RETURN(const Json jwt_keys, JwtKeysOf(bundle), "write the trust bundle");
+  for (const Json& key : jwt_keys) keys.push_back(key);
   return DumpJson({{"keys", keys}, {"spiffe_sequence", bundle.sequence}});
 }
 
@@ -87,15 +99,22 @@ std::string BundleText(const TrustBundle& bundle) {
     rows.push_back({root.subject(), FormatTime(root.not_before()), FormatTime(root.not_after()),
                     ToHex(root.Fingerprint())});
   }
-  return FormatFields({{"trust domain", bundle.trust_domain},
-                       {"sequence", std::to_string(bundle.sequence)}}) +
-         "\n" + FormatTable({"ROOT", "NOT BEFORE", "NOT AFTER", "SHA-256"}, rows);
+  std::string text = FormatFields({{"trust domain", bundle.trust_domain},
+                                   {"sequence", std::to_string(bundle.sequence)}}) +
+                     "\n" + FormatTable({"ROOT", "NOT BEFORE", "NOT AFTER", "SHA-256"}, rows);
+  if (bundle.jwt_keys.empty()) return text;
+  std::vector<Row> keys;
+  keys.reserve(bundle.jwt_keys.size());
+  for (const crypto::JwtKey& key : bundle.jwt_keys)
+    keys.push_back({key.id, ToHex(key.key.spki_sha256())});
+  return text + "\n" + FormatTable({"JWT KEY", "SHA-256"}, keys);
 }
 
 Json BundleJson(const TrustBundle& bundle) {
   Json json = {{"trust_domain", bundle.trust_domain},
                {"sequence", bundle.sequence},
-               {"roots", Json::array()}};
+               {"roots", Json::array()},
+               {"jwt_keys", Json::array()}};
   for (const crypto::Certificate& root : bundle.roots) {
     json["roots"].push_back({{"subject", root.subject()},
                              {"not_before", JsonTime(root.not_before())},
@@ -103,6 +122,8 @@ Json BundleJson(const TrustBundle& bundle) {
                              {"sha256", ToHex(root.Fingerprint())},
                              {"pem", root.ToPem()}});
   }
+  for (const crypto::JwtKey& key : bundle.jwt_keys)
+    json["jwt_keys"].push_back({{"kid", key.id}, {"sha256", ToHex(key.key.spki_sha256())}});
   return json;
 }
 

@@ -16,6 +16,7 @@ namespace lodekey::cli {
 namespace {
 
 constexpr const char* kAgentSocketVariable = "LODEKEY_SOCKET";
+constexpr const char* kWorkloadSocketVariable = "SPIFFE_ENDPOINT_SOCKET";
 constexpr const char* kAdminSocketVariable = "LODEKEY_ADMIN_SOCKET";
 
 std::string Variable(const char* name) {
@@ -112,9 +113,12 @@ int ReportUsage(const CLI::App& app, const CLI::ParseError& problem, bool json,
 void AddCommands(CLI::App& app, Session& session) {
   AddIdentityCommands(app, session);
   AddExplainCommand(app, session);
+  AddSvidCommands(app, session);
+  AddWorkloadCommands(app, session);
   AddEkCommand(app, session);
   AddDoctorCommand(app, session);
   AddNodeCommands(app, session);
+  AddEntryCommands(app, session);
   AddAuditCommands(app, session);
   AddBundleCommands(app, session);
   AddConfigCommands(app, session);
@@ -134,6 +138,7 @@ int RunCommandLine(std::vector<std::string> arguments, Surroundings& surrounding
   Session session(surroundings);
   session.options.socket = Variable(kAgentSocketVariable);
   session.options.admin_socket = Variable(kAdminSocketVariable);
+  session.options.workload_socket = Variable(kWorkloadSocketVariable);
   ::unsetenv(kAgentSocketVariable);
 
   CLI::App app(
@@ -173,6 +178,7 @@ Surroundings RealSurroundings(std::ostream& out, std::ostream& err) {
           .err = err,
           .connect_agent = ConnectAgent,
           .connect_admin = ConnectAdmin,
+          .connect_workload_api = ConnectWorkloadApi,
           .now = platform::Now,
           .pause = [](Duration duration) { std::this_thread::sleep_for(duration); }};
 }

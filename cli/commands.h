@@ -12,12 +12,21 @@ class Session;
 
 void AddIdentityCommands(CLI::App& app, Session& session);  // enroll, unenroll, attest, status
 void AddExplainCommand(CLI::App& app, Session& session);
+void AddSvidCommands(CLI::App& app, Session& session);
+void AddWorkloadCommands(CLI::App& app, Session& session);
 void AddEkCommand(CLI::App& app, Session& session);
 void AddDoctorCommand(CLI::App& app, Session& session);
 void AddNodeCommands(CLI::App& app, Session& session);
+void AddEntryCommands(CLI::App& app, Session& session);
+// entry import, beneath `entry`.
+void AddEntryImport(CLI::App& group, Session& session);
 void AddAuditCommands(CLI::App& app, Session& session);
 void AddBundleCommands(CLI::App& app, Session& session);
-void AddConfigCommands(CLI::App& app, Session& session);  // config show, version
+void AddSuggestCommand(CLI::App& group, Session& session);  // entry suggest
+void AddConfigCommands(CLI::App& app, Session& session);    // config show, version
+
+// --pid, a positive number.
+void AddPidOption(CLI::App& verb, int& pid);
 
 // --detailed-exitcode, for a verb that changes something.
 void AddChangeFlag(CLI::App& verb, Session& session);

@@ -1,4 +1,4 @@
-// explain: why this host, or a node, has no identity; or that it has one.
+// explain: why this host, a node or a process has no identity; or that it has one.
 #include <memory>
 #include <string>
 
@@ -10,6 +10,7 @@
 #include "cli/node_view.h"
 #include "cli/session.h"
 #include "cli/status_view.h"
+#include "cli/workload_view.h"
 
 namespace lodekey::cli {
 namespace {
@@ -61,19 +62,38 @@ Result<ExitCode> ExplainNode(Session& session, const std::string& name) {
   return ExitCode::kDone;
 }
 
+Result<ExitCode> ExplainProcess(Session& session, int pid) {
+  const auto workload = session.AskAgent(&AgentClient::InspectWorkload, pid);
+  if (!workload) return std::unexpected(workload.error());
+  const std::string text = ExplainWorkload(*workload);
+  if (session.json()) {
+    Json json = WorkloadJson(*workload);
+    json["text"] = text;
+    session.PrintJson(json);
+  } else {
+    session.Print(text);
+  }
+  return ExitCode::kDone;
+}
+
 }  // namespace
 
 void AddExplainCommand(CLI::App& app, Session& session) {
   auto* explain = app.add_subcommand(
-      "explain", "say in sentences what the issuer thinks of this host, or of a node");
+      "explain",
+      "say in sentences what the issuer thinks of this host or of a node, or what a process gets");
   const auto node = std::make_shared<std::string>();
   explain
       ->add_option("--node", *node,
                    "a node of the issuer: its id, a prefix of 8 digits or more, or its SPIFFE ID")
       ->type_name("NODE")
       ->check(CheckNodeName);
-  explain->callback([&session, node] {
-    session.verb = [&session, node] {
+  const auto pid = std::make_shared<int>(0);
+  AddPidOption(*explain, *pid);
+  explain->get_option("--pid")->excludes("--node");
+  explain->callback([&session, node, pid] {
+    session.verb = [&session, node, pid] {
+      if (*pid != 0) return ExplainProcess(session, *pid);
       return node->empty() ? ExplainHost(session) : ExplainNode(session, *node);
     };
   });

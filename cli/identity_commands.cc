@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/duration.h"
 #include "cli/explain.h"
 #include "cli/session.h"
 #include "cli/status_view.h"
@@ -19,13 +20,6 @@ namespace api = lodekey::agent::v1;
 using lodekey::verdict::v1::Verdict;
 
 constexpr Duration kPoll = Duration(200);
-
-Result<Duration> ReadDuration(const std::string& text, std::string_view option) {
-  auto duration = ParseDuration(text);
-  if (duration) return duration;
-  return FailUsage(fmt::format("{}: '{}' is not a duration", option, platform::EscapeControl(text)),
-                   "Give a number and a unit: 500ms, 60s, 5m");
-}
 
 Json ChangeJson(const api::EnrollResponse& response) {
   const api::Status& status = response.status();

@@ -1,5 +1,4 @@
 // node …: the issuer's inventory.
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 
 #include "base/hex.h"
 #include "cli/commands.h"
+#include "cli/labels.h"
 #include "cli/node_view.h"
 #include "cli/session.h"
 #include "cli/text.h"
@@ -32,20 +32,6 @@ struct NodeArguments {
   bool replace = false;
 };
 
-Result<std::map<std::string, std::string>> ReadLabels(const std::vector<std::string>& texts) {
-  std::map<std::string, std::string> labels;
-  for (const std::string& text : texts) {
-    const size_t equals = text.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return FailUsage(
-          fmt::format("--label {}: not of the form NAME=VALUE", platform::EscapeControl(text)),
-          "Give for example: --label site=fra1");
-    }
-    labels.insert_or_assign(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return labels;
-}
-
 Result<std::vector<api::Node>> ListAll(Session& session, api::ListNodesRequest request) {
   std::vector<api::Node> nodes;
   request.set_limit(kPage);
@@ -61,7 +47,7 @@ Result<std::vector<api::Node>> ListAll(Session& session, api::ListNodesRequest r
 }
 
 Result<ExitCode> List(Session& session, const NodeArguments& arguments) {
-  const auto labels = ReadLabels(arguments.labels);
+  const auto labels = ReadLabels("--label", arguments.labels);
   if (!labels) return std::unexpected(labels.error());
   api::ListNodesRequest request;
   request.mutable_labels()->insert(labels->begin(), labels->end());
@@ -105,7 +91,7 @@ Result<ExitCode> ReportChange(Session& session, const Result<api::ChangeResponse
 }
 
 Result<ExitCode> Allow(Session& session, const NodeArguments& arguments) {
-  const auto labels = ReadLabels(arguments.labels);
+  const auto labels = ReadLabels("--label", arguments.labels);
   if (!labels) return std::unexpected(labels.error());
   api::AllowNodeRequest request;
   request.set_ek_hash(arguments.node);

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <map>
 
 #include <fmt/format.h>
 #include <google/protobuf/map.h>
 
 #include "base/bytes.h"
+#include "cli/labels.h"
 #include "cli/text.h"
 #include "platform/escape.h"
 
@@ -25,17 +25,9 @@ constexpr size_t kShortestPrefix = 8;
 std::string Hex(const std::string& bytes) { return ToHex(AsBytes(bytes)); }
 
 // In the order of their names: a protobuf map has none.
-std::map<std::string, std::string> LabelsOf(const Node& node) {
-  return {node.labels().begin(), node.labels().end()};
-}
+Labels LabelsOf(const Node& node) { return {node.labels().begin(), node.labels().end()}; }
 
-std::string LabelsText(const Node& node) {
-  std::string text;
-  for (const auto& [name, value] : LabelsOf(node)) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, value);
-  }
-  return text;
-}
+std::string LabelsText(const Node& node) { return FormatLabels(LabelsOf(node)); }
 
 // Whether the node's group accepts this value; empty where it has no values for the register.
 std::string Approval(const PcrValue& value, const PcrValues& references) {

@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/result.h"
@@ -14,6 +15,7 @@
 #include "cli/agent_client.h"
 #include "cli/exit.h"
 #include "cli/json.h"
+#include "cli/workload_client.h"
 #include "platform/agent_config.h"
 
 namespace lodekey::cli {
@@ -23,8 +25,9 @@ struct GlobalOptions {
   std::string config = {};  // empty: platform::kAgentConfigFile, which may be absent
   std::vector<std::string> settings = {};
   bool json = false;
-  std::string socket = {};        // of the agent; empty: as configured
-  std::string admin_socket = {};  // of the issuer; empty: the usual one
+  std::string socket = {};           // of the agent; empty: as configured
+  std::string admin_socket = {};     // of the issuer; empty: the usual one
+  std::string workload_socket = {};  // a path or "unix:" URI; empty: as configured
   bool detailed_exitcode = false;
 };
 
@@ -34,6 +37,7 @@ struct Surroundings {
   std::ostream& err;
   std::function<std::unique_ptr<AgentClient>(const std::string& socket)> connect_agent;
   std::function<std::unique_ptr<AdminClient>(const std::string& socket)> connect_admin;
+  std::function<std::unique_ptr<WorkloadClient>(const std::string& socket)> connect_workload_api;
   std::function<Time()> now;
   std::function<void(Duration)> pause;
 };
@@ -49,6 +53,9 @@ class Session {
 
   bool json() const { return options.json; }
   void Print(std::string_view text) { world_.out << text; }
+  void Flush() { world_.out.flush(); }
+  // One of several things that are wrong, before the verb ends with an error.
+  void PrintError(const Error& error);
   // `members` behind "schema": 1.
   void PrintJson(const Json& members);
 
@@ -64,6 +71,15 @@ class Session {
       return std::unexpected(connected.error());
     }
     return (agent_.get()->*question)(arguments...);
+  }
+  // The same of the Workload API, which answers to whoever runs the command.
+  template <class Response, class... Arguments>
+  Result<Response> AskWorkloadApi(Result<Response> (WorkloadClient::*question)(Arguments...),
+                                  std::type_identity_t<Arguments>... arguments) {
+    if (const auto connected = ConnectWorkloadApi(); !connected) {
+      return std::unexpected(connected.error());
+    }
+    return (workload_api_.get()->*question)(arguments...);
   }
   AdminClient& admin();
 
@@ -84,10 +100,12 @@ class Session {
 
  private:
   Result<void> ConnectAgent();
+  Result<void> ConnectWorkloadApi();
 
   Surroundings& world_;
   std::unique_ptr<AgentClient> agent_;
   std::unique_ptr<AdminClient> admin_;
+  std::unique_ptr<WorkloadClient> workload_api_;
 };
 
 }  // namespace lodekey::cli

@@ -68,6 +68,41 @@ TEST(Bundle, IsAJwkSetForSpiffe) {
   EXPECT_EQ(Must(crypto::ParseBase64(key["x5c"][0].get<std::string>(), 4096)), root.der());
 }
 
+// A bundle of one root and this key of JWT-SVIDs.
+agent::v1::ShowBundleResponse WithJwtKey(const std::string& id, const Bytes& key) {
+  auto response = Response({EcRoot()});
+  auto& added = *response.add_jwt_keys();
+  added.set_id(id);
+  added.set_public_key(std::string(AsText(key)));
+  return response;
+}
+
+TEST(Bundle, HasTheKeysOfJwtSvidsBesideTheRoots) {
+  const auto key = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP256)).public_key();
+  const auto bundle = Must(ReadBundle(WithJwtKey("0a1b", key.spki_der())));
+  const auto json = nlohmann::json::parse(Must(BundleSpiffe(bundle)));
+  ASSERT_EQ(json["keys"].size(), 2u);
+  EXPECT_EQ(json["keys"][0]["use"], "x509-svid");
+  const auto jwt = json["keys"][1];
+  EXPECT_EQ(jwt["use"], "jwt-svid");
+  EXPECT_EQ(jwt["kid"], "0a1b");
+  EXPECT_EQ(jwt["crv"], "P-256");
+  EXPECT_EQ(FromBase64Url(jwt["x"]), Must(key.Point()).x);
+  EXPECT_EQ(FromBase64Url(jwt["y"]), Must(key.Point()).y);
+  EXPECT_NE(BundleText(bundle).find("0a1b"), std::string::npos);
+  EXPECT_EQ(BundleJson(bundle)["jwt_keys"][0]["sha256"], ToHex(key.spki_sha256()));
+}
+
+TEST(Bundle, IsRefusedWithAJwtKeyThatIsNone) {
+  const auto p256 = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP256)).public_key();
+  const auto p384 = Must(crypto::PrivateKey::GenerateEc(crypto::Curve::kP384)).public_key();
+  for (const auto& response :
+       {WithJwtKey("", p256.spki_der()), WithJwtKey("not hex", p256.spki_der()),
+        WithJwtKey("0a", p384.spki_der()), WithJwtKey("0a", ToBytes("not DER"))}) {
+    EXPECT_EQ(ReadBundle(response).error().Name(), "bundle-malformed");
+  }
+}
+
 TEST(Bundle, IsRefusedWithoutARootOrWithOneThatIsNoCertificate) {
   EXPECT_EQ(ReadBundle(Response({})).error().Name(), "bundle-absent");
   auto response = Response({EcRoot()});

@@ -25,11 +25,13 @@ struct FakeAgent {
   Result<agent::v1::EnrollResponse> unenroll = NotAsked();
   Result<agent::v1::AttestNowResponse> attest = NotAsked();
   Result<agent::v1::ShowBundleResponse> bundle = NotAsked();
+  Result<agent::v1::Workload> workload = NotAsked();
   // Runs before each answer of status, with the number of those before it.
   std::function<void(int)> before_status = [](int) {};
 
   std::string socket = {};
   Duration enroll_limit = {};
+  int inspected = 0;  // the process
   int status_calls = 0;
 };
 
@@ -47,20 +49,65 @@ class FakeAgentClient final : public AgentClient {
   Result<agent::v1::EnrollResponse> Unenroll() override { return fake_.unenroll; }
   Result<agent::v1::AttestNowResponse> Attest() override { return fake_.attest; }
   Result<agent::v1::ShowBundleResponse> ShowBundle() override { return fake_.bundle; }
+  Result<agent::v1::Workload> InspectWorkload(int pid) override {
+    fake_.inspected = pid;
+    return fake_.workload;
+  }
 
  private:
   FakeAgent& fake_;
+};
+
+struct FakeWorkloadApi {
+  std::vector<X509SVIDResponse> updates = {};
+  // After the last update.
+  Error end = {.code = Code::kDenied, .text = "no identity", .name = "no-identity"};
+  Result<JWTSVIDResponse> jwt = NotAsked();
+
+  std::string socket = {};
+  std::vector<std::string> audiences = {};
+  std::string spiffe_id = {};
+};
+
+class FakeWorkloadClient final : public WorkloadClient {
+ public:
+  explicit FakeWorkloadClient(FakeWorkloadApi& fake) : fake_(fake) {}
+  Result<X509SVIDResponse> FetchX509Svid(Duration) override {
+    if (fake_.updates.empty()) return std::unexpected(fake_.end);
+    return fake_.updates.front();
+  }
+  Result<void> WatchX509Svid(std::function<bool(const X509SVIDResponse&)> each) override {
+    for (const X509SVIDResponse& update : fake_.updates) {
+      if (!each(update)) return {};
+    }
+    return std::unexpected(fake_.end);
+  }
+  Result<JWTSVIDResponse> FetchJwtSvid(const std::vector<std::string>& audiences,
+                                       const std::string& spiffe_id, Duration) override {
+    fake_.audiences = audiences;
+    fake_.spiffe_id = spiffe_id;
+    return fake_.jwt;
+  }
+
+ private:
+  FakeWorkloadApi& fake_;
 };
 
 struct FakeIssuer {
   std::vector<admin::v1::ListNodesResponse> pages = {};
   Result<admin::v1::Node> node = NotAsked();
   Result<admin::v1::ChangeResponse> change = NotAsked();
+  std::vector<admin::v1::ListEntriesResponse> entry_pages = {};
+  Result<entry::v1::Entry> entry = NotAsked();
+  Result<admin::v1::ApplyEntriesResponse> applied = NotAsked();
   Result<admin::v1::ShowBundleResponse> bundle = NotAsked();
   Result<admin::v1::ShowIssuerResponse> issuer = NotAsked();
 
   std::string socket = {};
-  std::string asked = {};  // the node of the last call that named one
+  std::string asked = {};        // the node of the last call that named one
+  std::string asked_entry = {};  // the same of entries
+  std::vector<admin::v1::ListEntriesRequest> entry_lists = {};
+  std::vector<admin::v1::ApplyEntriesRequest> applies = {};
   std::vector<admin::v1::ListNodesRequest> lists = {};
   admin::v1::AllowNodeRequest allowed = {};
   admin::v1::ApprovePcrsRequest approved = {};
@@ -97,6 +144,21 @@ class FakeAdminClient final : public AdminClient {
     fake_.approved_ak = request;
     return fake_.change;
   }
+  Result<admin::v1::ListEntriesResponse> ListEntries(
+      const admin::v1::ListEntriesRequest& request) override {
+    fake_.entry_lists.push_back(request);
+    if (fake_.entry_lists.size() > fake_.entry_pages.size()) return NotAsked();
+    return fake_.entry_pages[fake_.entry_lists.size() - 1];
+  }
+  Result<entry::v1::Entry> ShowEntry(const std::string& entry) override {
+    fake_.asked_entry = entry;
+    return fake_.entry;
+  }
+  Result<admin::v1::ApplyEntriesResponse> ApplyEntries(
+      const admin::v1::ApplyEntriesRequest& request) override {
+    fake_.applies.push_back(request);
+    return fake_.applied;
+  }
   Result<admin::v1::ShowBundleResponse> ShowBundle() override { return fake_.bundle; }
   Result<admin::v1::ShowIssuerResponse> ShowIssuer() override { return fake_.issuer; }
 
@@ -112,6 +174,7 @@ class CommandRig {
  public:
   FakeAgent agent;
   FakeIssuer issuer;
+  FakeWorkloadApi workload_api;
   Time now = Time(Duration(kNowMs));
   std::function<void()> before_pause = [] {};
 
@@ -129,6 +192,11 @@ class CommandRig {
                                   [this](const std::string& socket) {
                                     issuer.socket = socket;
                                     return std::make_unique<FakeAdminClient>(issuer);
+                                  },
+                              .connect_workload_api =
+                                  [this](const std::string& socket) {
+                                    workload_api.socket = socket;
+                                    return std::make_unique<FakeWorkloadClient>(workload_api);
                                   },
                               .now = [this] { return now; },
                               .pause =
