@@ -1,11 +1,16 @@
 #!/bin/bash
 # The main job of lodekey on one machine, for real: a TPM emulator with an endorsement certificate of its own vendor, an
-# issuer, an agent. Start it with ./dev demo [--keep].
+# issuer, an agent, and programs of other users that get identities. Start it with ./dev demo [--keep].
 set -euo pipefail
 
 readonly BIN=${LODEKEY_BIN:?run this through ./dev demo}
+readonly PYTHON=${LODEKEY_PYTHON:?run this through ./dev demo}
+readonly SOURCE=$(dirname "$(readlink -f "$0")")
 readonly TRUST_DOMAIN=demo.example
 readonly TAMPERED_PCR=8
+# Three programs, each under a user of its own. Nobody has these numbers.
+readonly SHOP=47101 TILL=47102 STRANGER=47103
+readonly OWNER=${SUDO_UID:-$(id -u)}
 keep=false
 case "${1:-}" in
   "") ;;
@@ -15,6 +20,10 @@ esac
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/lodekey-demo.XXXXXX")
 readonly work
+# Others reach the Workload API, and nothing else.
+mkdir -m 0700 "$work/chip" "$work/admin"
+mkdir -m 0755 "$work/public"
+chmod 0711 "$work"
 pids=()
 
 finish() {
@@ -66,6 +75,31 @@ field() { node_status | jq -r ".$1 // empty"; }
 attested_again() { [[ $(field last_attested) != "$1" ]]; }
 phase_is() { [[ $(field phase) == "$1" ]]; }
 
+# --- workloads ------------------------------------------------------------------------------------
+
+readonly shop=spiffe://$TRUST_DOMAIN/shop till=spiffe://$TRUST_DOMAIN/till
+readonly endpoint=unix://$work/public/workload.sock
+
+# command_as UID ARGUMENT…: workload.py under this user, with nothing but the endpoint's address.
+command_as() {
+  command=(setpriv --reuid "$1" --regid "$1" --clear-groups -- env --ignore-environment
+    "SPIFFE_ENDPOINT_SOCKET=$endpoint" PYTHONDONTWRITEBYTECODE=1
+    "$work/public/python/bin/python" "$work/public/workload.py" "${@:2}")
+}
+run_as() {
+  local -a command
+  command_as "$@"
+  "${command[@]}"
+}
+# start_as UID NAME ARGUMENT…
+start_as() {
+  local -a command
+  command_as "$1" "${@:3}"
+  start "$2" "${command[@]}"
+}
+told() { sed "s/^/  $1: /" "$work/$1.log"; }
+both_ended() { grep -q ' ended: ' "$work/shop.log" && grep -q ' ended: ' "$work/till.log"; }
+
 # --- a TPM and its vendor -------------------------------------------------------------------------
 
 make_tpm() {
@@ -86,11 +120,11 @@ END
   swtpm_setup --tpm2 --tpm-state "$work/tpm" --config "$work/vendor/setup.conf" \
     --create-ek-cert --lock-nvram --vmid demo >"$work/swtpm_setup.log" 2>&1
   start swtpm swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --flags not-need-init,startup-clear \
-    --server "type=unixio,path=$work/chip.sock" --ctrl "type=unixio,path=$work/chip.sock.ctrl"
-  until_true 5 "the TPM emulator" test -S "$work/chip.sock"
+    --server "type=unixio,path=$work/chip/tpm.sock" --ctrl "type=unixio,path=$work/chip/tpm.sock.ctrl"
+  until_true 5 "the TPM emulator" test -S "$work/chip/tpm.sock"
   # The emulator serves one program at a time; a real /dev/tpmrm0 serves many. This stands in for it.
-  start tpm-mux "$BIN/lodekey-tpm-mux" "$work/chip.sock" "$work/tpmrm.sock"
-  until_true 5 "the TPM's resource manager" test -S "$work/tpmrm.sock"
+  start tpm-mux "$BIN/lodekey-tpm-mux" "$work/chip/tpm.sock" "$work/chip/tpmrm.sock"
+  until_true 5 "the TPM's resource manager" test -S "$work/chip/tpmrm.sock"
 }
 
 # --- an issuer ------------------------------------------------------------------------------------
@@ -103,7 +137,7 @@ trust_domain = "$TRUST_DOMAIN"
 listen = "127.0.0.1:$port"
 state_dir = "$work/issuer"
 [admin]
-socket = "$work/admin.sock"
+socket = "$work/admin/admin.sock"
 [admission]
 vendor_roots = "$work/roots"
 minimum_assurance = "hardware"
@@ -115,7 +149,7 @@ END
   "$BIN/lodekey-issuer" --config "$work/issuer.toml" init >"$work/init.log"
   pin=$(grep -o 'sha256:[0-9a-f]*' "$work/init.log")
   start issuer "$BIN/lodekey-issuer" --config "$work/issuer.toml"
-  until_true 10 "the issuer" test -S "$work/admin.sock"
+  until_true 10 "the issuer" test -S "$work/admin/admin.sock"
 }
 
 free_port() {
@@ -133,11 +167,11 @@ free_port() {
 # --- the story ------------------------------------------------------------------------------------
 
 port=$(free_port)
-export LODEKEY_ADMIN_SOCKET=$work/admin.sock
+export LODEKEY_ADMIN_SOCKET=$work/admin/admin.sock
 
 step "1. A host with a TPM. Its vendor has certified the chip's endorsement key."
 make_tpm
-tell "TPM emulator: $work/chip.sock"
+tell "TPM emulator: $work/chip/tpm.sock"
 
 step "2. An issuer that trusts this vendor, on SQLite."
 make_issuer
@@ -149,11 +183,13 @@ trust_domain = "$TRUST_DOMAIN"
 issuer = "127.0.0.1:$port"
 issuer_pins = ["$pin"]
 [tpm]
-tcti = "swtpm:path=$work/tpmrm.sock"
+tcti = "swtpm:path=$work/chip/tpmrm.sock"
 [agent]
 state_dir = "$work/agent"
 runtime_dir = "$work/run"
-socket = "$work/agent.sock"
+socket = "$work/admin/agent.sock"
+[workload]
+socket = "$work/public/workload.sock"
 [retry]
 first = "500ms"
 max = "2s"
@@ -167,7 +203,7 @@ lodekey node allow "$ek" --label site=lab >/dev/null
 
 step "5. The agent starts, proves the chip, and gets its identity for a key that stays in the chip."
 start lodekeyd "$BIN/lodekeyd" --config "$work/agent.toml"
-until_true 20 "the agent's socket" test -S "$work/agent.sock"
+until_true 20 "the agent's socket" test -S "$work/admin/agent.sock"
 lodekey status --wait 20s >/dev/null
 tell "$(field spiffe_id)"
 tell "valid until $(field not_after)"
@@ -182,32 +218,76 @@ before=$(field last_attested)
 until_true 20 "the next attestation" attested_again "$before"
 tell "attested at $(field last_attested)"
 
-step "7. What this boot measured is approved as the reference for its group."
+step "7. Two programs under users of their own get identities that nobody handed them, and talk mutual TLS."
+if ((EUID == 0)); then
+  cp -r "$PYTHON" "$work/public/python"
+  cp "$SOURCE/workload.py" "$work/public/"
+  tell "lodekey entry create --spiffe-id $shop --node ${ek:0:16} --selector unix:uid:$SHOP"
+  lodekey entry create --spiffe-id "$shop" --node "$ek" --selector "unix:uid:$SHOP" >/dev/null
+  tell "lodekey entry create --spiffe-id $till --node ${ek:0:16} --selector unix:uid:$TILL"
+  lodekey entry create --spiffe-id "$till" --node "$ek" --selector "unix:uid:$TILL" >/dev/null
+  workload_port=$(free_port)
+  start_as "$SHOP" shop serve "$workload_port" "$till"
+  until_true 20 "the shop" grep -q 'waits for' "$work/shop.log"
+  start_as "$TILL" till call "$workload_port" "$shop"
+  until_true 20 "the mutual TLS call" grep -q ' says: ' "$work/till.log"
+  told shop
+  told till
+
+  step "8. A third program, for which there is no entry, is refused."
+  if run_as "$STRANGER" fetch >"$work/stranger.log" 2>&1; then
+    echo "a stranger got an identity" >&2
+    exit 1
+  fi
+  told stranger
+else
+  tell "left out: it needs root, because each program runs under a user of its own"
+fi
+
+step "9. What this boot measured is approved as the reference for its group."
 lodekey node approve-pcrs "$ek" >/dev/null
 tell "lodekey node approve-pcrs ${ek:0:16}"
 
-step "8. Behind the agent's back, somebody extends PCR $TAMPERED_PCR."
-TPM2TOOLS_TCTI="swtpm:path=$work/tpmrm.sock" tpm2_pcrextend \
+step "10. Behind the agent's back, somebody extends PCR $TAMPERED_PCR."
+TPM2TOOLS_TCTI="swtpm:path=$work/chip/tpmrm.sock" tpm2_pcrextend \
   "$TAMPERED_PCR:sha256=$(printf 'a changed kernel command line' | sha256sum | cut -d' ' -f1)"
 until_true 20 "the refusal" phase_is refused
 [[ -z $(field spiffe_id) ]]
 tell "the next attestation is refused and the identity is withdrawn: $(lodekey node show "$ek" -o json | jq -r .node.standing)"
 
-step "9. Why, and what would accept it:"
+if ((EUID == 0)); then
+  step "11. The streams of both programs end at once."
+  until_true 10 "the end of both streams" both_ended
+  tell "shop: $(tail -n 1 "$work/shop.log")"
+  tell "till: $(tail -n 1 "$work/till.log")"
+fi
+
+step "12. Why, and what would accept it:"
 lodekey explain | fold -s -w 110 | sed 's/^/  /'
 
-step "10. The audit log tells the story, and shows if somebody changes it."
+step "13. An operator looks at it, accepts the change, and the host has its identity again."
+lodekey node approve-pcrs "$ek" --pcr "$TAMPERED_PCR" >/dev/null
+lodekey attest >/dev/null
+tell "$(field spiffe_id)"
+
+step "14. The audit log tells the story, and shows if somebody changes it."
 lodekey audit verify | sed 's/^/  /'
 
 if $keep; then
-  step "Everything keeps running. To go on exploring:"
+  lodekey entry create --spiffe-id "spiffe://$TRUST_DOMAIN/demo" --node "$ek" \
+    --selector "unix:uid:$OWNER" --jwt-audience '*' >/dev/null
+  step "Everything keeps running. Any process of user $OWNER is spiffe://$TRUST_DOMAIN/demo here:"
+  echo "SPIFFE_ENDPOINT_SOCKET=$endpoint"
+  step "To go on exploring:"
   cat <<END
-  export LODEKEY_ADMIN_SOCKET=$work/admin.sock
+  export SPIFFE_ENDPOINT_SOCKET=$endpoint
+  export LODEKEY_ADMIN_SOCKET=$work/admin/admin.sock
   alias lodekey='$BIN/lodekey --config $work/agent.toml'
   lodekey status
   lodekey node list
-  lodekey node approve-pcrs ${ek:0:16} --pcr $TAMPERED_PCR    # accept the change, then:
-  lodekey attest
+  lodekey svid fetch x509
+  lodekey svid fetch jwt --audience anybody
+  lodekey entry list
   lodekey doctor
   less $work/issuer/audit.jsonl
   kill ${pids[*]}; sleep 1; rm -r $work    # the end
