@@ -46,6 +46,7 @@ endif()
 if(LODEKEY_SANITIZE)
   add_compile_options(-fsanitize=${LODEKEY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${LODEKEY_SANITIZE})
+  target_compile_definitions(lodekey_options INTERFACE LODEKEY_SANITIZED)
   # Instrumented, fmt's argument store looks uninitialised to g++ 12.
   target_compile_options(lodekey_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
 endif()

@@ -51,6 +51,35 @@ TEST(AgentConfig, NeedsThreeLines) {
   EXPECT_EQ(config->raw.Origin("agent.socket"), "default");
 }
 
+TEST(AgentConfig, KnowsWhereTheDevIdIs) {
+  EXPECT_FALSE(Load(kMinimal)->devid);
+  const std::string named = kMinimal + "[devid]\ncertificate = '/c'\n";
+  const auto persistent = Load(named + "key = '0x81020000'\nkey_auth = '/a'\n");
+  ASSERT_TRUE(persistent) << persistent.error().text;
+  EXPECT_EQ(persistent->devid->certificates, "/c");
+  EXPECT_EQ(persistent->devid->key_handle, 0x81020000u);
+  EXPECT_EQ(persistent->devid->key_auth, "/a");
+  const auto files = Load(named + "key_public = '/p'\nkey_private = '/s'\n");
+  ASSERT_TRUE(files) << files.error().text;
+  EXPECT_EQ(files->devid->key_handle, std::nullopt);
+  EXPECT_EQ(files->devid->key_public, "/p");
+  EXPECT_EQ(files->devid->key_private, "/s");
+  EXPECT_EQ(files->devid->parent, 0x81000001u);
+}
+
+TEST(AgentConfig, RefusesHalfADevId) {
+  const std::string named = kMinimal + "[devid]\ncertificate = '/c'\n";
+  for (const std::string& text :
+       {named, named + "key_public = '/p'\n",
+        named + "key = '0x81020000'\nkey_public = '/p'\nkey_private = '/s'\n",
+        kMinimal + "[devid]\nkey = '0x81020000'\n"}) {
+    EXPECT_THAT(ErrorOf(text), HasSubstr("a DevID needs 'devid.certificate' and either")) << text;
+  }
+  for (const std::string handle : {"0x80000000", "0x82000000", "81020000", "0x", "0x81020000 "})
+    EXPECT_THAT(ErrorOf(named + "key = '" + handle + "'\n"),
+                HasSubstr("must be a persistent handle"));
+}
+
 TEST(AgentConfig, ReadsEverySetting) {
   const auto config = Load(
       "trust_domain = 'fleet.example'\nissuer = '[2001:db8::1]:8443'\n"

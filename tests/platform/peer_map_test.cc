@@ -56,6 +56,19 @@ TEST_F(PeerMapTest, KnowsEachConnectionByTheNumberThatGrpcShows) {
   EXPECT_EQ(map_->Find(second.name())->uid, 22u);
 }
 
+TEST_F(PeerMapTest, EndsTheConnectionThatItIsToldTo) {
+  const Connection first = Connected(), second = Connected();
+  Must(Add(first, Caller(11)));
+  Must(Add(second, Caller(22)));
+  map_->Close(first.name());
+  map_->Close("fd:99999");
+  EXPECT_EQ(map_->Find(first.name()), nullptr);
+  char byte = 0;
+  EXPECT_EQ(::recv(first.theirs.get(), &byte, 1, MSG_DONTWAIT), 0) << "it is told so";
+  EXPECT_NE(map_->Find(second.name()), nullptr);
+  EXPECT_EQ(::recv(second.theirs.get(), &byte, 1, MSG_DONTWAIT), -1);
+}
+
 TEST_F(PeerMapTest, KnowsNobodyByAnyOtherText) {
   const Connection connection = Connected();
   Must(Add(connection, Caller(11)));
