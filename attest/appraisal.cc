@@ -79,15 +79,22 @@ Verdict Appraisal::OfEnrolment(const Subject& subject, const EnrolmentContext& c
     return std::move(appraisal.verdict_);
   }
   const Proved& proved = *appraisal.verdict_.proved_;
-  appraisal.verdict_.facts_ = rules::StateFacts(subject, evidence, proved, references);
+  const auto& earlier = context.earlier;
+  appraisal.verdict_.facts_ = rules::StateFacts(
+      evidence, proved, references,
+      {.firmware_version = earlier ? earlier->firmware_version : proved.firmware_version,
+       .ledger = {},
+       .attestation_key = rules::AkSuccession(subject, context)});
+  std::ranges::move(rules::AkFacts(subject, context),
+                    std::back_inserter(appraisal.verdict_.facts_));
   appraisal.Add(rules::CheckAkSuccession(subject, context, evidence, proved, policy));
   // Another key in the same chip does not speak for the node: nothing else it shows may cost the
   // node its standing.
   if (!appraisal.Clean()) return std::move(appraisal.verdict_);
-  appraisal.Add(rules::CheckSameBoot(subject, context.earlier, evidence, proved, policy));
-  appraisal.Add(rules::CheckResetCount(subject, context.earlier, proved.clock));
-  appraisal.Add(rules::CheckEnrolledLedger(subject, context.earlier, evidence, proved, policy));
-  appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, {}, policy));
+  appraisal.Add(rules::CheckSameBoot(subject, earlier, evidence, proved, policy));
+  appraisal.Add(rules::CheckResetCount(subject, earlier, proved.clock));
+  appraisal.Add(rules::CheckEnrolledLedger(subject, earlier, evidence, proved, policy));
+  appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, {}));
   return std::move(appraisal.verdict_);
 }
 
@@ -100,17 +107,18 @@ Verdict Appraisal::OfEvidence(const Subject& subject, ByteView nonce, const Enro
     return std::move(appraisal.verdict_);
   }
   const Proved& proved = *appraisal.verdict_.proved_;
-  appraisal.verdict_.facts_ = rules::StateFacts(subject, evidence, proved, references);
+  appraisal.verdict_.facts_ =
+      rules::StateFacts(evidence, proved, references,
+                        {.firmware_version = state.firmware_version, .ledger = state.ledger});
   // After a reboot, a restart or a clear every other rule would fail too, and say nothing.
   appraisal.Add(rules::CheckCounters(state, proved.clock));
   if (appraisal.BootIsOver()) return std::move(appraisal.verdict_);
   appraisal.Add(rules::CheckLedgerContinues(subject, state, evidence, proved, policy));
   if (appraisal.BootIsOver()) return std::move(appraisal.verdict_);
-  appraisal.Add(rules::CheckFirmware(state.firmware_version, proved.firmware_version, policy));
   appraisal.Add(rules::CheckBootLogUnchanged(subject, state.boot_log_digest, evidence));
   const std::vector<FailedRule> changed =
       rules::CheckStaticPcrs(subject, state.static_pcrs, proved.pcrs, policy);
-  appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, changed, policy));
+  appraisal.Add(rules::CheckReferences(subject, proved.pcrs, references, changed));
   appraisal.Add(changed);
   return std::move(appraisal.verdict_);
 }

@@ -17,19 +17,15 @@
 
 namespace lodekey::attest {
 
-// The choices an operator has: [appraisal] of issuer.toml.
+// What is quoted and what it is compared with: data.appraisal of the issuer's policy. Whether what
+// the comparison finds is acceptable is that policy's to say.
 struct AppraisalPolicy {
   crypto::HashAlg bank = crypto::HashAlg::kSha256;
   tpm::PcrMask required = 0x00ffff;     // must be quoted: 0-15
   tpm::PcrMask static_pcrs = 0x0043ff;  // do not change within a boot: 0-9,14
-  bool require_references = false;      // refuse a group that has no reference values
-  bool require_claim = true;            // refuse hosts without a ledger register
-  bool accept_touched_ledger = false;   // accept a register that was not at its initial value
-  bool accept_firmware_change =
-      true;                    // accept another TPM firmware version than at the last enrolment
-  bool accept_new_ak = false;  // accept a new AK for a known EK in a later boot without approval
   // A ledger may live in these. One register, so that one chip has one claim in each boot.
   tpm::PcrMask ledger_registers = 1U << 13;
+  bool operator==(const AppraisalPolicy&) const = default;
 };
 
 // Values that are acceptable for the node's group in the policy's bank, by register.

@@ -37,13 +37,18 @@ FailedRules CheckBootLogDigest(const Evidence& evidence);
 // refusal; suspend and another AK do not begin a boot either.
 bool InEarlierBoot(const EarlierEnrolment& earlier, const Proved& proved);
 
-// Whether this AK may take the place of the one that is enrolled.
+// Another AK than the one that is enrolled takes its place when an operator approved it, or, if the
+// policy allows it, in a later boot.
 FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& context,
                               const Evidence& evidence, const Proved& proved,
                               const AppraisalPolicy& policy);
+// Which AK that is, for the fact: "same" (also where none stood before), "approved" or "new".
+std::string_view AkSuccession(const Subject& subject, const EnrolmentContext& context);
+// The names of both, where it is another.
+std::vector<Fact> AkFacts(const Subject& subject, const EnrolmentContext& context);
 
 // An enrolment within the boot of an earlier one: static PCRs and the boot log stand; by the same
-// AK counters and clock continue.
+// AK counters and clock continue. In another boot nothing is compared.
 FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
                           const Evidence& evidence, const Proved& proved,
                           const AppraisalPolicy& policy);
@@ -56,14 +61,13 @@ FailedRules CheckResetCount(const Subject& subject, const std::optional<EarlierE
 // Within one boot reset and restart counters stand, and a safe clock only rises.
 FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& clock);
 
-FailedRules CheckFirmware(uint64_t before, uint64_t now, const AppraisalPolicy& policy);
 // `enrolled`: the digest that this boot's enrolment named.
 FailedRules CheckBootLogUnchanged(const Subject& subject, ByteView enrolled,
                                   const Evidence& evidence);
 
 // The ledger explains its register, and its first entry claims the register for this AK. With
-// `claim_judged` that entry was accepted before, and is not judged again: neither what the register
-// held at the first look, nor that the AK it names was replaced since by one that was approved.
+// `claim_judged` that entry was accepted before, and is not judged again: the AK it names may have
+// been replaced since by one that was approved. A host without a register has none to explain.
 FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView ledger,
                         const tpm::PcrBank& pcrs, bool claim_judged, const AppraisalPolicy& policy);
 
@@ -84,14 +88,24 @@ FailedRules CheckLedgerContinues(const Subject& subject, const EnrolledState& st
 FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first,
                             const tpm::PcrBank& now, const AppraisalPolicy& policy);
 
+// Whether something had extended the register before the first record of this ledger.
+bool IsTouched(ByteView ledger);
+
 // Every register for which the group has reference values has one of them. Registers in `already`
 // were reported.
 FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs,
-                            const References& references, const FailedRules& already,
-                            const AppraisalPolicy& policy);
+                            const References& references, const FailedRules& already);
+
+// What the evidence is compared with for its facts.
+struct Before {
+  uint64_t firmware_version;
+  ByteView ledger;                            // that still holds when the evidence brings none
+  std::string_view attestation_key = "same";  // AkSuccession
+};
+
 
 // What the evidence states, with grades; also what is absent.
-std::vector<Fact> StateFacts(const Subject& subject, const Evidence& evidence, const Proved& proved,
-                             const References& references);
+std::vector<Fact> StateFacts(const Evidence& evidence, const Proved& proved,
+                             const References& references, const Before& before);
 
 }  // namespace lodekey::attest::rules

@@ -10,6 +10,7 @@ std::string_view Label(Purpose purpose) {
     case Purpose::kEnrolQuote: return "lodekey/quote/enrol/v1";
     case Purpose::kEnrolCertify: return "lodekey/certify/enrol/v1";
     case Purpose::kAttestQuote: return "lodekey/quote/attest/v1";
+    case Purpose::kEnrolDevId: return "lodekey/certify/devid/v1";
   }
   return "";
 }

@@ -16,6 +16,7 @@ enum class Purpose {
   kEnrolQuote,    // "lodekey/quote/enrol/v1"
   kEnrolCertify,  // "lodekey/certify/enrol/v1"
   kAttestQuote,   // "lodekey/quote/attest/v1"
+  kEnrolDevId,    // "lodekey/certify/devid/v1"
 };
 
 struct BindingContext {
@@ -24,7 +25,7 @@ struct BindingContext {
   ByteView nonce;                   // 32 bytes
   ByteView activation_secret = {};  // enrolment only; for kAttestQuote the field does not exist
   ByteView ak_name;
-  ByteView key_name;         // of the key that gets the certificate
+  ByteView key_name;         // of the key that gets the certificate; for kEnrolDevId, the DevID's
   ByteView boot_log_digest;  // SHA-256; empty: the host has no boot log
 };
 

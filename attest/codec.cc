@@ -140,11 +140,12 @@ Result<Certification> DecodeCertification(const node::Certification& message) {
   return certification;
 }
 
-verdict::Verdict EncodeVerdict(const Verdict& judged_verdict, Time judged) {
+verdict::Verdict EncodeVerdict(const Verdict& judged_verdict, Outcome outcome,
+                               const std::vector<FailedRule>& failed, Time judged) {
   verdict::Verdict message;
-  message.set_outcome(EncodeOutcome(judged_verdict.outcome()));
+  message.set_outcome(EncodeOutcome(outcome));
   message.set_judged_unix_ms(judged.time_since_epoch().count());
-  for (const FailedRule& rule : judged_verdict.failed()) {
+  for (const FailedRule& rule : failed) {
     auto* entry = message.add_failed();
     entry->set_code(rule.code);
     entry->set_subject(rule.subject);

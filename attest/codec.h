@@ -29,6 +29,9 @@ Result<Evidence> DecodeEvidence(const lodekey::node::v1::Evidence& message);
 lodekey::node::v1::Certification EncodeCertification(const Certification& certification);
 Result<Certification> DecodeCertification(const lodekey::node::v1::Certification& message);
 
-lodekey::verdict::v1::Verdict EncodeVerdict(const Verdict& verdict, Time judged);
+// What became of the evidence: `outcome` and `failed` are those of the verdict itself, or, where
+// the policy was asked, what it made of them.
+lodekey::verdict::v1::Verdict EncodeVerdict(const Verdict& verdict, Outcome outcome,
+                                            const std::vector<FailedRule>& failed, Time judged);
 
 }  // namespace lodekey::attest

@@ -13,6 +13,7 @@ struct AttributeRule {
   TPMA_OBJECT forbidden;
   std::string_view code;
   std::string_view what;
+  std::string_view advice = "Let lodekeyd create its own keys in the TPM.";
 };
 
 constexpr AttributeRule kAttestationKeyRule = {
@@ -23,15 +24,19 @@ constexpr AttributeRule kNodeKeyRule = {kBornInTheChip | TPMA_OBJECT_SIGN_ENCRYP
                                         TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
                                         "node-key-attributes", "node key"};
 
+// TPM 2.0 Keys for Device Identity and Attestation, 7.3: signing keys of an IDevID or LDevID.
+constexpr AttributeRule kDevIdKeyRule = {
+    kBornInTheChip | TPMA_OBJECT_SIGN_ENCRYPT, TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
+    "devid-key-attributes", "DevID's key", "Make the DevID's key in the TPM, for signing alone."};
+
 Result<void> CheckAttributes(const tpm::PublicArea& key, const AttributeRule& rule) {
   const TPMA_OBJECT missing = rule.required & ~key.attributes();
   const TPMA_OBJECT surplus = rule.forbidden & key.attributes();
   if (missing == 0 && surplus == 0) return {};
-  return Fail(
-      Code::kUntrusted,
-      fmt::format("the {} has attributes {:#x}: {:#x} missing, {:#x} not allowed", rule.what,
-                  key.attributes(), missing, surplus),
-      {.name = std::string(rule.code), .advice = "Let lodekeyd create its own keys in the TPM."});
+  return Fail(Code::kUntrusted,
+              fmt::format("the {} has attributes {:#x}: {:#x} missing, {:#x} not allowed",
+                          rule.what, key.attributes(), missing, surplus),
+              {.name = std::string(rule.code), .advice = std::string(rule.advice)});
 }
 
 // ECDSA over P-256 with SHA-256: what lodekeyd makes, and what TLS 1.3 peers all verify.
@@ -48,15 +53,20 @@ Result<void> CheckP256(const tpm::PublicArea& key, std::string_view code, std::s
 
 constexpr int kSmallestRsa = 2048;
 
+Result<void> CheckRsaStrength(const tpm::PublicArea& key, std::string_view what) {
+  const UINT32 exponent = key.area().parameters.rsaDetail.exponent;
+  const bool exponent_ok = exponent == 0 || exponent == 65537;
+  if (key.key().bits() >= kSmallestRsa && exponent_ok && !key.key().HasRocaFingerprint()) return {};
+  return Fail(Code::kUntrusted, fmt::format("the {} is a weak RSA key", what),
+              {.name = "key-weak"});
+}
+
 // An attestation key may be RSA on chips without ECC, if it is strong and names one signing scheme.
 Result<void> CheckAkScheme(const tpm::PublicArea& key) {
   if (key.key().type() != crypto::KeyType::kRsa)
     return CheckP256(key, "ak-scheme", "attestation key");
   const TPMS_RSA_PARMS& rsa = key.area().parameters.rsaDetail;
-  const bool exponent_ok = rsa.exponent == 0 || rsa.exponent == 65537;
-  if (key.key().bits() < kSmallestRsa || !exponent_ok || key.key().HasRocaFingerprint()) {
-    return Fail(Code::kUntrusted, "the attestation key is a weak RSA key", {.name = "key-weak"});
-  }
+  RETURN_IF_ERROR(CheckRsaStrength(key, "attestation key"), "attestation key");
   const bool signs = rsa.scheme.scheme == TPM2_ALG_RSASSA || rsa.scheme.scheme == TPM2_ALG_RSAPSS;
   if (signs && rsa.scheme.details.anySig.hashAlg == TPM2_ALG_SHA256) return {};
   return Fail(Code::kUntrusted, "the attestation key names no RSA signing scheme with SHA-256",
@@ -78,6 +88,14 @@ Result<tpm::PublicArea> ReadNodeKey(ByteView tpm2b) {
   ASSIGN_OR_RETURN(tpm::PublicArea key, ReadPublic(tpm2b), "node key");
   RETURN_IF_ERROR(CheckAttributes(key, kNodeKeyRule), "node key");
   RETURN_IF_ERROR(CheckP256(key, "node-key-scheme", "node key"), "node key");
+  return key;
+}
+
+Result<tpm::PublicArea> ReadDevIdKey(ByteView tpm2b) {
+  ASSIGN_OR_RETURN(tpm::PublicArea key, ReadPublic(tpm2b), "DevID's key");
+  RETURN_IF_ERROR(CheckAttributes(key, kDevIdKeyRule), "DevID's key");
+  if (key.key().type() == crypto::KeyType::kRsa)
+    RETURN_IF_ERROR(CheckRsaStrength(key, "DevID's key"), "DevID's key");
   return key;
 }
 

@@ -11,10 +11,12 @@ namespace lodekey::attest {
 
 // Parse and check in one step, for keys as a stranger presents them. kUntrusted or
 // kInvalidArgument; Error::name is the code of the rule: "ak-attributes", "ak-scheme",
-// "node-key-attributes", "node-key-scheme", "ek-template", "key-weak", "key-invalid",
-// "name-algorithm", "public-malformed".
+// "node-key-attributes", "node-key-scheme", "devid-key-attributes", "ek-template", "key-weak",
+// "key-invalid", "name-algorithm", "public-malformed".
 Result<tpm::PublicArea> ReadAttestationKey(ByteView tpm2b);
 Result<tpm::PublicArea> ReadNodeKey(ByteView tpm2b);
+// Of a DevID, which somebody else made: of any type, and not weak.
+Result<tpm::PublicArea> ReadDevIdKey(ByteView tpm2b);
 
 struct EndorsementKey {
   tpm::PublicArea area;

@@ -35,20 +35,12 @@ bool Continues(uint8_t pcr, const Bytes& accepted, const Evidence& evidence) {
 }
 
 // The first record claims the register for the AK that quotes, before anything else could.
-FailedRules CheckClaim(const Subject& subject, const LedgerRecord& record,
-                       const AppraisalPolicy& policy) {
+FailedRules CheckClaim(const Subject& subject, const LedgerRecord& record) {
   const Claim& claim = record.claim;
-  if (!Equal(claim.ak_name, subject.ak.name())) {
-    return {Rule("claim-other-ak", Outcome::kNodeRefused, Register(record.pcr),
-                 ToHex(subject.ak.name()), ToHex(claim.ak_name),
-                 "Reboot the host: the first agent of a boot claims the TPM for its AK.")};
-  }
-  if (claim.first_look.empty() || policy.accept_touched_ledger) return {};
-  return {Rule("ledger-touched", Outcome::kNodeRefused, Register(record.pcr),
-               "its initial value at the agent's first look", "something had extended it",
-               "Reboot the host if the agent's ledger of this boot was lost: nothing else helps. "
-               "Otherwise give the agent a register that nothing else uses (tpm.ledger_pcr), or "
-               "set appraisal.accept_touched_ledger.")};
+  if (Equal(claim.ak_name, subject.ak.name())) return {};
+  return {Rule("claim-other-ak", Outcome::kNodeRefused, Register(record.pcr),
+               ToHex(subject.ak.name()), ToHex(claim.ak_name),
+               "Reboot the host: the first agent of a boot claims the TPM for its AK.")};
 }
 
 }  // namespace
@@ -56,12 +48,12 @@ FailedRules CheckClaim(const Subject& subject, const LedgerRecord& record,
 FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView bytes,
                         const tpm::PcrBank& pcrs, bool claim_judged,
                         const AppraisalPolicy& policy) {
-  if (pcr == kNoLedger || bytes.empty()) {
-    if (!policy.require_claim && pcr == kNoLedger) return {};
-    return {
-        Rule("claim-missing", Outcome::kNodeRefused, "ledger register",
-             "a claim of the TPM for the AK", "none",
-             "Set tpm.ledger_pcr on the host, or appraisal.require_claim = false on the issuer.")};
+  if (pcr == kNoLedger) return {};
+  if (bytes.empty()) {
+    return {Rule("claim-missing", Outcome::kNodeRefused, Register(pcr),
+                 "a claim of the TPM for the AK", "none",
+                 "A host that names a register claims it: restart lodekeyd, or set tpm.ledger_pcr "
+                 "to \"none\".")};
   }
   const auto ledger = ParseLedger(bytes);
   if (!ledger || ledger->empty()) {
@@ -89,7 +81,12 @@ FailedRules CheckLedger(const Subject& subject, uint8_t pcr, ByteView bytes,
                  "the digests of what is recorded", "other digests", "Reboot the host.")};
   }
   if (claim_judged) return {};
-  return CheckClaim(subject, ledger->front(), policy);
+  return CheckClaim(subject, ledger->front());
+}
+
+bool IsTouched(ByteView bytes) {
+  const auto ledger = ParseLedger(bytes);
+  return ledger && !ledger->empty() && !ledger->front().claim.first_look.empty();
 }
 
 FailedRules CheckEnrolledLedger(const Subject& subject,

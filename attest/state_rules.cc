@@ -18,16 +18,22 @@ std::string ApproveCommand(const Subject& subject, uint8_t pcr) {
 
 // `reboot_helps`: the next boot will not be taken for this one. `ledger_stands`: the claim that was
 // accepted in this boot would be, for this AK, too.
-std::string ApproveAkAdvice(const Subject& subject, bool same_boot, bool reboot_helps,
-                            bool ledger_stands) {
+std::string ApproveAkAdvice(const Subject& subject, bool reboot_helps, bool ledger_stands) {
   std::string approve = fmt::format(
       "If the host was reinstalled or its state was lost: lodekey node approve-ak {} --ak {}",
       subject.node_id, ToHex(subject.ak.name()));
-  if (!same_boot) return approve;
   if (ledger_stands) return reboot_helps ? approve + ", or reboot the host" : approve;
   return "Only a reboot of the host helps: the ledger with this boot's claim of its TPM is lost. " +
          approve + " before that";
 }
+
+std::string RegistersOf(const References& references) {
+  tpm::PcrMask registers = 0;
+  for (const auto& [pcr, values] : references) registers |= 1U << pcr;
+  return registers == 0 ? "absent" : tpm::FormatPcrMask(registers);
+}
+
+std::string YesNo(bool value) { return value ? "yes" : "no"; }
 
 std::string JoinHex(const std::vector<Bytes>& values) {
   // A group may accept hundreds of values; a verdict must stay small enough to be stored.
@@ -49,28 +55,38 @@ FailedRules CheckAkSuccession(const Subject& subject, const EnrolmentContext& co
                               const Evidence& evidence, const Proved& proved,
                               const AppraisalPolicy& policy) {
   const auto& earlier = context.earlier;
-  if (!earlier || Equal(earlier->ak_name, subject.ak.name())) return {};
-  if (Equal(context.approved_ak, subject.ak.name())) return {};
-  const bool same_boot = InEarlierBoot(*earlier, proved);
-  if (!same_boot && policy.accept_new_ak) return {};
+  if (AkSuccession(subject, context) != "new" || !InEarlierBoot(*earlier, proved)) return {};
+  const bool ledger_stands =
+      CheckEnrolledLedger(subject, earlier, evidence, proved, policy).empty() &&
+      (!IsTouched(evidence.ledger.value_or(Bytes{})) || IsTouched(earlier->ledger));
   // The standing stays: otherwise anybody with access to the TPM could take the identity from the
   // node.
-  return {{.code = same_boot ? "ak-changed-in-boot" : "ak-not-approved",
+  return {{.code = "ak-changed-in-boot",
            .outcome = Outcome::kMessageRefused,
            .subject = "attestation key",
            .expected = ToHex(earlier->ak_name),
            .seen = ToHex(subject.ak.name()),
            .accept = ApproveAkAdvice(
-               subject, same_boot, earlier->clock.reset_count == proved.clock.reset_count,
-               CheckEnrolledLedger(subject, earlier, evidence, proved, policy).empty())}};
+               subject, earlier->clock.reset_count == proved.clock.reset_count, ledger_stands)}};
+}
+
+std::string_view AkSuccession(const Subject& subject, const EnrolmentContext& context) {
+  const auto& earlier = context.earlier;
+  if (!earlier || Equal(earlier->ak_name, subject.ak.name())) return "same";
+  return Equal(context.approved_ak, subject.ak.name()) ? "approved" : "new";
+}
+
+std::vector<Fact> AkFacts(const Subject& subject, const EnrolmentContext& context) {
+  if (AkSuccession(subject, context) == "same") return {};
+  return {{"attestation-key-name", ToHex(subject.ak.name()), Grade::kProved},
+          {"attestation-key-before", ToHex(context.earlier->ak_name), Grade::kProved}};
 }
 
 FailedRules CheckSameBoot(const Subject& subject, const std::optional<EarlierEnrolment>& earlier,
                           const Evidence& evidence, const Proved& proved,
                           const AppraisalPolicy& policy) {
-  if (!earlier) return {};
-  FailedRules failed = CheckFirmware(earlier->firmware_version, proved.firmware_version, policy);
-  if (!InEarlierBoot(*earlier, proved)) return failed;
+  if (!earlier || !InEarlierBoot(*earlier, proved)) return {};
+  FailedRules failed;
   const bool same_clock = Equal(earlier->ak_name, subject.ak.name()) &&
                           earlier->clock.reset_count == proved.clock.reset_count;
   if (same_clock)
@@ -130,16 +146,6 @@ FailedRules CheckCounters(const EnrolledState& state, const tpm::ClockInfo& cloc
            .accept = advice}};
 }
 
-FailedRules CheckFirmware(uint64_t before, uint64_t now, const AppraisalPolicy& policy) {
-  if (before == now || policy.accept_firmware_change) return {};
-  return {{.code = "firmware-changed",
-           .outcome = Outcome::kNodeRefused,
-           .subject = "TPM firmware version",
-           .expected = fmt::format("{:#x}", before),
-           .seen = fmt::format("{:#x}", now),
-           .accept = "Set appraisal.accept_firmware_change while TPM firmware is being updated."}};
-}
-
 FailedRules CheckBootLogUnchanged(const Subject& subject, ByteView enrolled,
                                   const Evidence& evidence) {
   if (Equal(enrolled, evidence.boot_log_digest)) return {};
@@ -174,16 +180,7 @@ FailedRules CheckStaticPcrs(const Subject& subject, const tpm::PcrBank& first,
 }
 
 FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs,
-                            const References& references, const FailedRules& already,
-                            const AppraisalPolicy& policy) {
-  if (references.empty() && policy.require_references) {
-    return {{.code = "references-absent",
-             .outcome = Outcome::kNodeRefused,
-             .subject = fmt::format("group '{}'", subject.group),
-             .expected = "approved PCR values",
-             .seen = "none",
-             .accept = fmt::format("lodekey node approve-pcrs {}", subject.node_id)}};
-  }
+                            const References& references, const FailedRules& already) {
   FailedRules failed;
   for (const auto& [pcr, accepted] : references) {
     const std::string name = PcrName(pcr, pcrs.alg);
@@ -203,8 +200,8 @@ FailedRules CheckReferences(const Subject& subject, const tpm::PcrBank& pcrs,
   return failed;
 }
 
-std::vector<Fact> StateFacts(const Subject& subject, const Evidence& evidence, const Proved& proved,
-                             const References& references) {
+std::vector<Fact> StateFacts(const Evidence& evidence, const Proved& proved,
+                             const References& references, const Before& before) {
   const auto digest_or_absent = [](const Bytes& digest) {
     return digest.empty() ? std::string("absent") : "sha256:" + ToHex(digest);
   };
@@ -212,17 +209,19 @@ std::vector<Fact> StateFacts(const Subject& subject, const Evidence& evidence, c
       {"pcr-bank", std::string(crypto::HashName(proved.pcrs.alg)), Grade::kProved},
       {"reset-count", std::to_string(proved.clock.reset_count), Grade::kProved},
       {"restart-count", std::to_string(proved.clock.restart_count), Grade::kProved},
-      {"clock-safe", proved.clock.safe ? "yes" : "no", Grade::kProved},
+      {"clock-safe", YesNo(proved.clock.safe), Grade::kProved},
       {"firmware-version", fmt::format("{:#x}", proved.firmware_version), Grade::kProved},
+      {"firmware-changed", YesNo(before.firmware_version != proved.firmware_version),
+       Grade::kProved},
+      {"attestation-key", std::string(before.attestation_key), Grade::kProved},
       {"boot-log", digest_or_absent(evidence.boot_log_digest), Grade::kRecorded},
       {"ledger-register",
        evidence.ledger_pcr == kNoLedger ? "absent" : std::to_string(evidence.ledger_pcr),
        Grade::kRecorded},
-      {"reference-values",
-       references.empty()
-           ? fmt::format("absent for group '{}'", subject.group)
-           : fmt::format("{} registers of group '{}'", references.size(), subject.group),
-       Grade::kDeclared},
+      {"ledger-touched",
+       YesNo(IsTouched(evidence.ledger ? ByteView(*evidence.ledger) : before.ledger)),
+       Grade::kRecorded},
+      {"reference-values", RegistersOf(references), Grade::kDeclared},
   };
 }
 

@@ -1,6 +1,7 @@
 #include "attest/verdict.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace lodekey::attest {
 
@@ -28,8 +29,24 @@ std::string_view OutcomeName(Outcome outcome) {
 
 Outcome Verdict::outcome() const {
   Outcome worst = Outcome::kAccepted;
-  for (const FailedRule& rule : failed_) worst = std::max(worst, rule.outcome);
+  for (const FailedRule& rule : failed_) {
+    if (rule.outcome != Outcome::kNodeRefused) worst = std::max(worst, rule.outcome);
+  }
   return worst;
+}
+
+std::vector<FailedRule> Verdict::findings() const {
+  std::vector<FailedRule> found;
+  std::ranges::copy_if(failed_, std::back_inserter(found), [](const FailedRule& rule) {
+    return rule.outcome == Outcome::kNodeRefused;
+  });
+  return found;
+}
+
+bool Verdict::by_new_ak() const {
+  return std::ranges::any_of(facts_, [](const Fact& fact) {
+    return fact.name == "attestation-key" && fact.value == "new";
+  });
 }
 
 }  // namespace lodekey::attest

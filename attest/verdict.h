@@ -29,7 +29,7 @@ enum class Outcome {
   kAccepted,
   kMessageRefused,   // not evidence of this node for this nonce: its standing is unchanged
   kEnrolAgain,       // the boot that was enrolled is over
-  kNodeRefused,      // authentic and not acceptable: the identity is withdrawn
+  kNodeRefused,      // authentic and not acceptable, if the policy says so: no identity any more
   kNodeQuarantined,  // a clone is possible: an operator must look
 };
 std::string_view OutcomeName(Outcome outcome);
@@ -54,9 +54,17 @@ struct Proved {
 // Only an appraisal makes one: what accepts a Verdict knows that a verifier ran.
 class Verdict {
  public:
+  // By the rules that no policy can waive, which are all but those of findings().
   Outcome outcome() const;
-  bool accepted() const { return outcome() == Outcome::kAccepted; }
+  // Whether the policy decides: nothing failed that it could not waive.
+  bool decidable() const { return outcome() == Outcome::kAccepted; }
+  // Every rule, in the order in which they were looked at.
   const std::vector<FailedRule>& failed() const { return failed_; }
+  // Those of outcome kNodeRefused: what they mean for the node is the policy's to say.
+  std::vector<FailedRule> findings() const;
+  // Whether an AK signed that is neither the enrolled nor an approved one. Anybody who may use the
+  // TPM can make one: what it shows cannot cost the node its standing.
+  bool by_new_ak() const;
   const std::vector<Fact>& facts() const { return facts_; }
   // Present once signature, purpose, nonce and values were found authentic.
   const std::optional<Proved>& proved() const { return proved_; }

@@ -16,6 +16,8 @@ class Ed25519Key {
  public:
   static Result<Ed25519Key> Generate();
   static Result<Ed25519Key> FromSeed(const Secret& seed);  // 32 bytes
+  // PKCS#8 PEM without a passphrase (RFC 8410), as 'openssl genpkey -algorithm ed25519' makes it.
+  static Result<Ed25519Key> FromPem(const Secret& pem);
 
   const Secret& seed() const { return seed_; }
   const Ed25519PublicKey& public_key() const { return public_key_; }

@@ -42,7 +42,9 @@ Result<ChainLine> ParseChainLine(std::string_view line, const Ed25519PublicKey& 
 // Feeds lines in order and stops at the first that was changed, dropped, reordered or added.
 class ChainVerifier {
  public:
-  explicit ChainVerifier(const Ed25519PublicKey& key) : key_(key) {}
+  // `after`: the head before the first line that is fed; without it, that of an empty chain.
+  explicit ChainVerifier(const Ed25519PublicKey& key, const ChainHead& after = {})
+      : key_(key), head_(after) {}
   // The text says which line (1-based), which sequence number was expected and what was found.
   Result<ChainLine> Next(std::string_view line);
   const ChainHead& head() const { return head_; }

@@ -26,11 +26,10 @@ std::set<int> Numbers(const Bytes& bytes, const std::regex& pattern) {
   return numbers;
 }
 
-// The rows that this version of lodekey answers: not yet those of DevID, of the event log, of IMA
-// and of signed policy.
+// The rows that this version of lodekey answers: not yet those of the event log, of IMA and of
+// signed policy.
 bool IsAnswered(int number) {
-  return number <= 50 || number == 52 || (number >= 117 && number <= 119) ||
-         (number >= 122 && number <= 124);
+  return number <= 53 || (number >= 117 && number <= 120) || (number >= 122 && number <= 124);
 }
 
 // The rows that have tests: registered by name, A24 or A24/variant, or a test of a suite of

@@ -1,5 +1,6 @@
 #include "tests/attest/attack_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "attest/key_rules.h"
@@ -19,6 +20,10 @@ attest::Verdict Judge(const Scene& scene, Stage stage) {
   return stage == Stage::kEnrolment ? scene.Enrol() : scene.Attest();
 }
 
+bool States(const attest::Verdict& verdict, const attest::Fact& fact) {
+  return std::ranges::find(verdict.facts(), fact) != verdict.facts().end();
+}
+
 class RowTest : public Attack {
  public:
   explicit RowTest(AttackRow row) : row_(std::move(row)) {}
@@ -26,14 +31,17 @@ class RowTest : public Attack {
   void TestBody() override {
     Scene twin;
     if (row_.setting) row_.setting(twin);
-    ASSERT_EQ(Codes(Judge(twin, row_.stage)), std::vector<std::string>()) << "the twin is refused";
+    const attest::Verdict honest = Judge(twin, row_.stage);
+    ASSERT_EQ(Codes(honest), std::vector<std::string>()) << "the twin is refused";
+    ASSERT_FALSE(States(honest, row_.fact)) << "of the twin: " << row_.fact.name;
     for (size_t i = 0; i < row_.mutations.size(); ++i) {
       SCOPED_TRACE(row_.title + ", mutation " + std::to_string(i));
       Scene scene = twin;
       row_.mutations[i](scene);
       const attest::Verdict verdict = Judge(scene, row_.stage);
       ASSERT_EQ(Codes(verdict), row_.codes);
-      ASSERT_EQ(verdict.outcome(), row_.codes.empty() ? Outcome::kAccepted : row_.outcome);
+      ASSERT_EQ(Strictest(verdict), row_.codes.empty() ? Outcome::kAccepted : row_.outcome);
+      ASSERT_TRUE(row_.fact.name.empty() || States(verdict, row_.fact)) << row_.fact.name;
     }
   }
 

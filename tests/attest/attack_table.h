@@ -30,7 +30,8 @@ struct AttackRow {
   Change setting = {};  // the twin has it too
   std::vector<Change> mutations;
   std::vector<std::string> codes;  // of the failed rules, exactly; none: the mutation is accepted
-  attest::Outcome outcome = attest::Outcome::kMessageRefused;
+  attest::Outcome outcome = attest::Outcome::kMessageRefused;  // where the policy waives nothing
+  attest::Fact fact = {};  // that the mutated evidence has and the twin's has not; no name: any
 };
 
 // Reads a TPM2B_PUBLIC as a stranger presents it.

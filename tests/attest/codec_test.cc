@@ -148,7 +148,8 @@ TEST(VerdictCodec, CarriesRulesAndFacts) {
   Scene scene;
   scene.SetRegister(4, Bytes(32, 0xee));
   const Verdict verdict = scene.Attest();
-  const auto message = EncodeVerdict(verdict, Must(ParseTime("2026-01-31T09:30:00.250Z")));
+  const auto message = EncodeVerdict(verdict, Outcome::kNodeRefused, verdict.failed(),
+                                     Must(ParseTime("2026-01-31T09:30:00.250Z")));
   EXPECT_EQ(message.outcome(), lodekey::verdict::v1::Verdict::NODE_REFUSED);
   EXPECT_EQ(message.judged_unix_ms(), 1769851800250);
   ASSERT_EQ(message.failed_size(), 1);
@@ -166,17 +167,15 @@ TEST(VerdictCodec, CarriesRulesAndFacts) {
 
 TEST(VerdictCodec, TellsOutcomesApart) {
   using Message = lodekey::verdict::v1::Verdict;
-  const auto outcome = [](const std::function<void(Scene&)>& change) {
-    Scene scene;
-    change(scene);
-    return EncodeVerdict(scene.Attest(), Time()).outcome();
+  const Verdict verdict = Scene().Attest();
+  const auto encoded = [&](Outcome outcome) {
+    return EncodeVerdict(verdict, outcome, {}, Time()).outcome();
   };
-  EXPECT_EQ(outcome([](Scene&) {}), Message::ACCEPTED);
-  EXPECT_EQ(outcome([](Scene& scene) { scene.quote.magic = 0; }), Message::MESSAGE_REFUSED);
-  EXPECT_EQ(outcome([](Scene& scene) { ++scene.clock.reset_count; }), Message::ENROL_AGAIN);
-  EXPECT_EQ(outcome([](Scene& scene) { scene.SetRegister(4, Bytes(32, 0xee)); }),
-            Message::NODE_REFUSED);
-  EXPECT_EQ(outcome([](Scene& scene) { scene.clock.clock = 0; }), Message::NODE_QUARANTINED);
+  EXPECT_EQ(encoded(Outcome::kAccepted), Message::ACCEPTED);
+  EXPECT_EQ(encoded(Outcome::kMessageRefused), Message::MESSAGE_REFUSED);
+  EXPECT_EQ(encoded(Outcome::kEnrolAgain), Message::ENROL_AGAIN);
+  EXPECT_EQ(encoded(Outcome::kNodeRefused), Message::NODE_REFUSED);
+  EXPECT_EQ(encoded(Outcome::kNodeQuarantined), Message::NODE_QUARANTINED);
 }
 
 TEST(FieldCodec, KeepsAllBytes) {

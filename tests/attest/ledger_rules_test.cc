@@ -19,9 +19,11 @@ using test::Scene;
 
 constexpr uint8_t kOtherPcr = 12;
 
-// "accepted", or the outcome and the rules that failed: "refused ledger-mismatch".
+// "accepted", or the outcome and the rules that failed; of what the policy judges: "finding
+// ledger-mismatch".
 std::string Said(const Verdict& verdict) {
-  std::string text(OutcomeName(verdict.outcome()));
+  const bool finding = verdict.decidable() && !verdict.findings().empty();
+  std::string text(finding ? "finding" : OutcomeName(verdict.outcome()));
   for (const FailedRule& rule : verdict.failed()) {
     EXPECT_FALSE(rule.accept.empty()) << rule.code;
     text += " " + rule.code;
@@ -38,6 +40,11 @@ class LedgerRulesTest : public testing::Test {
   void ExpectBoth(const std::string& answer) const {
     EXPECT_EQ(Enrols(), answer);
     EXPECT_EQ(Attests(), answer);
+  }
+
+  void ExpectFact(const std::string& name, const std::string& value) const {
+    EXPECT_EQ(test::FactNamed(scene.Enrol(), name), value);
+    EXPECT_EQ(test::FactNamed(scene.Attest(), name), value);
   }
 
   LedgerRecord& claim() { return scene.ledger.front(); }
@@ -96,21 +103,17 @@ class LedgerRule : public LedgerRulesTest {};
 
 // --- The claim. ---
 
-TEST_F(ClaimRule, IsRequired) {
-  WithoutRegister();
-  ExpectBoth("refused claim-missing");
-}
-
-TEST_F(ClaimRule, IsNotRequiredOfHostsWithoutARegisterWherePolicySaysSo) {
-  scene.policy.require_claim = false;
+TEST_F(ClaimRule, AHostWithoutARegisterSaysSoAsAFact) {
+  ExpectFact("ledger-register", "13");
   WithoutRegister();
   ExpectBoth("accepted");
+  ExpectFact("ledger-register", "absent");
+  ExpectFact("ledger-touched", "no");
 }
 
 TEST_F(ClaimRule, IsRequiredOfAHostThatNamesARegister) {
-  scene.policy.require_claim = false;
   scene.message.ledger.reset();
-  EXPECT_EQ(Enrols(), "refused claim-missing");
+  EXPECT_EQ(Enrols(), "finding claim-missing");
 }
 
 TEST_F(ClaimRule, IsRefusedForAnotherAk) {
@@ -118,26 +121,29 @@ TEST_F(ClaimRule, IsRefusedForAnotherAk) {
   const FailedRule rule = OnlyFailure(scene.Enrol());
   EXPECT_EQ(rule.expected, ToHex(scene.subject.ak.name()));
   EXPECT_EQ(rule.seen, ToHex(OtherChip().ak().area.name()));
-  ExpectBoth("refused claim-other-ak");
+  ExpectBoth("finding claim-other-ak");
 }
 
 TEST_F(ClaimRule, IsRefusedWhenItsDigestIsNotOfIt) {
   claim().digests = ClaimDigests(OtherChip().ak().area.name(), {HashAlg::kSha256});
   scene.RecordLedger();
   Remember();
-  ExpectBoth("refused ledger-mismatch");
+  ExpectBoth("finding ledger-mismatch");
 }
 
-TEST_F(ClaimRule, IsRefusedInATouchedRegister) {
-  Touch();
-  EXPECT_EQ(Enrols(), "refused ledger-touched");
-}
-
-TEST_F(ClaimRule, IsAcceptedInATouchedRegisterWherePolicySaysSo) {
+TEST_F(ClaimRule, ATouchedRegisterIsAFact) {
+  ExpectFact("ledger-touched", "no");
   Touch();
   Remember();
-  scene.policy.accept_touched_ledger = true;
   ExpectBoth("accepted");
+  ExpectFact("ledger-touched", "yes");
+}
+
+TEST_F(ClaimRule, ATouchedRegisterStaysAFactWhenTheLedgerIsNotSentAgain) {
+  Touch();
+  Remember();
+  scene.message.ledger.reset();
+  EXPECT_EQ(test::FactNamed(scene.Attest(), "ledger-touched"), "yes");
 }
 
 // --- The register. ---
@@ -145,45 +151,44 @@ TEST_F(ClaimRule, IsAcceptedInATouchedRegisterWherePolicySaysSo) {
 TEST_F(LedgerRule, AllowsOneRegisterUnlessPolicySaysMore) {
   EXPECT_EQ(AppraisalPolicy().ledger_registers, 1U << 13);
   Move(kOtherPcr);
-  EXPECT_EQ(Enrols(), "refused ledger-register");
+  EXPECT_EQ(Enrols(), "finding ledger-register");
   Allow(kOtherPcr);
   EXPECT_EQ(Enrols(), "accepted");
 }
 
 TEST_F(LedgerRule, IsRefusedInARegisterThatPolicyDoesNotAllow) {
   scene.policy.ledger_registers = 1U << kOtherPcr;
-  ExpectBoth("refused ledger-register");
+  ExpectBoth("finding ledger-register");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenItsRecordsAreForAnotherRegister) {
   claim().pcr = kOtherPcr;
   SendAsRemembered();
-  ExpectBoth("refused ledger-register");
+  ExpectBoth("finding ledger-register");
 }
 
 TEST_F(LedgerRule, IsRefusedInARegisterThatDoesNotExist) {
   scene.message.ledger_pcr = 24;
   scene.state.ledger_pcr = 24;
-  ExpectBoth("refused ledger-register");
+  ExpectBoth("finding ledger-register");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenTheRegisterHoldsSomethingElse) {
   scene.SetRegister(kLedgerPcr, Bytes(32, 0xee));
-  ExpectBoth("refused ledger-mismatch");
+  ExpectBoth("finding ledger-mismatch");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenTheFirstLookIsNotWhatTheRegisterHeld) {
-  scene.policy.accept_touched_ledger = true;
   Touch();
   claim().claim.first_look = EncodeFirstLook({{HashAlg::kSha256, Bytes(32, 8)}});
   SendAsRemembered();
-  ExpectBoth("refused ledger-mismatch");
+  ExpectBoth("finding ledger-mismatch");
 }
 
 TEST_F(LedgerRule, IsRefusedWithoutTheQuotedBank) {
   claim().digests = ClaimDigests(scene.subject.ak.name(), {HashAlg::kSha1});
   SendAsRemembered();
-  ExpectBoth("refused ledger-mismatch");
+  ExpectBoth("finding ledger-mismatch");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenItsRegisterIsNotQuoted) {
@@ -191,7 +196,7 @@ TEST_F(LedgerRule, IsRefusedWhenItsRegisterIsNotQuoted) {
   scene.policy.static_pcrs = 0x03ff;
   scene.selection.front().mask = 0x0fff;
   for (const uint8_t pcr : Bytes{12, 13, 14, 15}) scene.message.pcrs->values.erase(pcr);
-  ExpectBoth("refused ledger-mismatch");
+  ExpectBoth("finding ledger-mismatch");
 }
 
 TEST_F(LedgerRule, IsNoEvidenceWhenItDoesNotParse) {
@@ -216,7 +221,7 @@ TEST_F(LedgerRule, IsRefusedWhenARecordIsGone) {
   Remember();
   scene.ledger.pop_back();
   scene.RecordLedger();
-  EXPECT_EQ(Attests(), "refused ledger-rewritten");
+  EXPECT_EQ(Attests(), "finding ledger-rewritten");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenARecordIsAnother) {
@@ -224,38 +229,37 @@ TEST_F(LedgerRule, IsRefusedWhenARecordIsAnother) {
   Remember();
   scene.ledger.back().claim.first_look = EncodeFirstLook({{HashAlg::kSha256, Bytes(32, 1)}});
   scene.RecordLedger();
-  EXPECT_EQ(Attests(), "refused ledger-rewritten");
+  EXPECT_EQ(Attests(), "finding ledger-rewritten");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenALaterRecordIsNotWhatWasExtended) {
   Append();
   scene.ledger.back().claim.ak_name = OtherChip().ak().area.name();
   Send();
-  EXPECT_EQ(Attests(), "refused ledger-mismatch");
+  EXPECT_EQ(Attests(), "finding ledger-mismatch");
 }
 
-TEST_F(LedgerRule, IsJudgedAfreshWhenItIsAnother) {
+TEST_F(LedgerRule, IsRefusedWhenItsClaimIsAnother) {
   Touch();
-  EXPECT_EQ(Attests(), "refused ledger-touched");
+  EXPECT_EQ(Attests(), "finding ledger-rewritten");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenItMovesToAnotherRegister) {
   Allow(kOtherPcr);
   Move(kOtherPcr);
-  EXPECT_EQ(Attests(), "refused ledger-rewritten");
+  EXPECT_EQ(Attests(), "finding ledger-rewritten");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenTheHostGivesItsRegisterUp) {
-  scene.policy.require_claim = false;
   GiveUpRegister();
-  EXPECT_EQ(Attests(), "refused ledger-rewritten");
+  EXPECT_EQ(Attests(), "finding ledger-rewritten");
 }
 
 TEST_F(LedgerRule, IsRefusedWhenTheRegisterWasExtendedAndNothingRecorded) {
   scene.SetRegister(kLedgerPcr, tpm::ExtendPcr(HashAlg::kSha256, scene.registers.values[kLedgerPcr],
                                                Bytes(32, 1)));
   scene.message.ledger.reset();
-  EXPECT_EQ(Attests(), "refused ledger-mismatch");
+  EXPECT_EQ(Attests(), "finding ledger-mismatch");
 }
 
 TEST_F(LedgerRule, ContinuesOverASuspend) {
@@ -294,19 +298,18 @@ TEST_F(LedgerOfAnEnrolment, StaysInTheRegisterOfTheBoot) {
   EXPECT_EQ(rule.expected, "13, which was claimed in this boot");
   EXPECT_EQ(rule.seen, "PCR 12");
   EXPECT_NE(rule.accept.find("tpm.ledger_pcr back to \"13\""), std::string::npos) << rule.accept;
-  EXPECT_EQ(Enrols(), "refused ledger-register");
+  EXPECT_EQ(Enrols(), "finding ledger-register");
   Suspend();
-  EXPECT_EQ(Enrols(), "refused ledger-register");
+  EXPECT_EQ(Enrols(), "finding ledger-register");
   scene.clock.reset_count = 0;  // TPM2_Clear leaves the registers as they are
-  EXPECT_EQ(Enrols(), "refused ledger-register");
+  EXPECT_EQ(Enrols(), "finding ledger-register");
   Reboot();
   EXPECT_EQ(Enrols(), "accepted");
 }
 
 TEST_F(LedgerOfAnEnrolment, IsNotGivenUpWithinTheBoot) {
-  scene.policy.require_claim = false;
   GiveUpRegister();
-  EXPECT_EQ(Enrols(), "refused ledger-register");
+  EXPECT_EQ(Enrols(), "finding ledger-register");
   EXPECT_EQ(OnlyFailure(scene.Enrol()).seen, "none");
   Reboot();
   EXPECT_EQ(Enrols(), "accepted");
@@ -318,16 +321,7 @@ TEST_F(LedgerOfAnEnrolment, MayBeTheFirstOfTheBoot) {
   EXPECT_EQ(Enrols(), "accepted");
   // No claim was judged: another AK's is refused.
   ClaimForOther();
-  EXPECT_EQ(Enrols(), "refused claim-other-ak");
-}
-
-TEST_F(LedgerOfAnEnrolment, KeepsWhatWasAcceptedAtItsFirstLook) {
-  Touch();
-  EXPECT_EQ(Enrols(), "refused ledger-touched");
-  scene.earlier->ledger = *scene.message.ledger;  // accepted while policy was another
-  EXPECT_EQ(Enrols(), "accepted");
-  Reboot();
-  EXPECT_EQ(Enrols(), "refused ledger-touched");
+  EXPECT_EQ(Enrols(), "finding claim-other-ak");
 }
 
 }  // namespace

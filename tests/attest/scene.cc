@@ -135,6 +135,11 @@ attest::EarlierEnrolment EarlierEnrolmentOf(const Scene& scene) {
           .ledger = scene.state.ledger};
 }
 
+attest::Outcome Strictest(const attest::Verdict& verdict) {
+  if (!verdict.decidable() || verdict.findings().empty()) return verdict.outcome();
+  return attest::Outcome::kNodeRefused;
+}
+
 std::vector<std::string> Codes(const attest::Verdict& verdict) {
   std::vector<std::string> codes;
   for (const attest::FailedRule& rule : verdict.failed()) codes.push_back(rule.code);

@@ -66,6 +66,9 @@ struct Scene {
 // An enrolment of the scene's own AK in the scene's boot, as the issuer remembers it.
 attest::EarlierEnrolment EarlierEnrolmentOf(const Scene& scene);
 
+// What becomes of the evidence where the policy waives no finding.
+attest::Outcome Strictest(const attest::Verdict& verdict);
+
 // The codes of the rules that failed, in order.
 std::vector<std::string> Codes(const attest::Verdict& verdict);
 

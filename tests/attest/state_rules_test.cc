@@ -10,6 +10,7 @@ namespace {
 using crypto::HashAlg;
 using test::Chip;
 using test::Codes;
+using test::FactNamed;
 using test::OnlyFailure;
 using test::OtherChip;
 using test::Scene;
@@ -31,7 +32,7 @@ TEST(Counters, SayOnlyThatTheHostRebooted) {
   Scene scene;
   ++scene.clock.reset_count;
   scene.clock.clock = 0;
-  scene.policy.accept_firmware_change = false;
+  scene.SetRegister(4, Bytes(32, 0xee));
   scene.firmware_version = 1;
   const Verdict verdict = scene.Attest();
   const FailedRule rule = OnlyFailure(verdict);
@@ -69,13 +70,18 @@ TEST(ResetCount, QuarantinesWhenItGoesDownAgain) {
   }
 }
 
-TEST(Firmware, IsNamedInHexadecimal) {
+TEST(Firmware, ThatChangedIsAFact) {
   Scene scene;
-  scene.policy.accept_firmware_change = false;
+  EXPECT_EQ(FactNamed(scene.Enrol(), "firmware-changed"), "no") << "there was none before";
+  scene.earlier = test::EarlierEnrolmentOf(scene);
+  for (const Verdict& verdict : {scene.Enrol(), scene.Attest()})
+    EXPECT_EQ(FactNamed(verdict, "firmware-changed"), "no");
   scene.firmware_version = 0xabcd;
-  const FailedRule rule = OnlyFailure(scene.Attest());
-  EXPECT_EQ(rule.expected, "0x2023052600120000");
-  EXPECT_EQ(rule.seen, "0xabcd");
+  for (const Verdict& verdict : {scene.Enrol(), scene.Attest()}) {
+    EXPECT_EQ(Codes(verdict), None());
+    EXPECT_EQ(FactNamed(verdict, "firmware-changed"), "yes");
+    EXPECT_EQ(FactNamed(verdict, "firmware-version"), "0xabcd");
+  }
 }
 
 // --- Static registers. ---
@@ -92,7 +98,7 @@ TEST(StaticRegisters, MayNotChangeWithinTheBoot) {
   EXPECT_NE(rule.accept.find("lodekey node approve-pcrs " + scene.subject.node_id + " --pcr 4"),
             std::string::npos)
       << rule.accept;
-  EXPECT_EQ(verdict.outcome(), Outcome::kNodeRefused);
+  EXPECT_EQ(test::Strictest(verdict), Outcome::kNodeRefused);
 }
 
 TEST(StaticRegisters, AreEachReported) {
@@ -208,20 +214,6 @@ TEST(References, MayBeAbsent) {
   EXPECT_EQ(Codes(scene.Attest()), None());
 }
 
-TEST(References, AreRequiredWherePolicySaysSo) {
-  Scene scene;
-  scene.policy.require_references = true;
-  for (const Verdict& verdict : {scene.Enrol(), scene.Attest()}) {
-    const FailedRule rule = OnlyFailure(verdict);
-    EXPECT_EQ(rule.code, "references-absent");
-    EXPECT_EQ(rule.subject, "group 'edge'");
-    EXPECT_EQ(rule.outcome, Outcome::kNodeRefused);
-    EXPECT_EQ(rule.accept, "lodekey node approve-pcrs " + scene.subject.node_id);
-  }
-  scene.references = {{0, {Bytes(32, 0)}}};
-  EXPECT_EQ(Codes(scene.Enrol()), None());
-}
-
 TEST(References, AcceptAnyOfTheirValues) {
   Scene scene;
   scene.references = {{8, {Bytes(32, 0x77), Bytes(32, 8)}}};
@@ -239,7 +231,7 @@ TEST(References, RefuseAnotherValueAndSayHowToAcceptIt) {
     EXPECT_EQ(rule.expected, ToHex(Bytes(32, 0x77)) + " or " + ToHex(Bytes(32, 0x88)));
     EXPECT_EQ(rule.seen, ToHex(Bytes(32, 8)));
     EXPECT_EQ(rule.accept, "lodekey node approve-pcrs " + scene.subject.node_id + " --pcr 8");
-    EXPECT_EQ(verdict.outcome(), Outcome::kNodeRefused);
+    EXPECT_EQ(test::Strictest(verdict), Outcome::kNodeRefused);
   }
 }
 
@@ -296,8 +288,9 @@ struct Reinstalled {
 
 TEST(AkSuccession, IsRefusedWithinTheBoot) {
   Reinstalled host;
-  host.scene.policy.accept_new_ak = true;
   const Verdict verdict = host.scene.Enrol();
+  EXPECT_TRUE(verdict.by_new_ak());
+  EXPECT_FALSE(verdict.decidable());
   const FailedRule rule = OnlyFailure(verdict);
   EXPECT_EQ(rule.code, "ak-changed-in-boot");
   EXPECT_EQ(rule.expected, ToHex(Chip().ak().area.name()));
@@ -310,24 +303,26 @@ TEST(AkSuccession, IsRefusedWithinTheBoot) {
 TEST(AkSuccession, IsRefusedWithinTheBootOfATpmThatWasCleared) {
   Reinstalled host;
   host.scene.clock.reset_count = 0;
-  for (const bool accept_new_ak : {false, true}) {
-    host.scene.policy.accept_new_ak = accept_new_ak;
-    const FailedRule rule = OnlyFailure(host.scene.Enrol());
-    EXPECT_EQ(rule.code, "ak-changed-in-boot") << accept_new_ak;
-    EXPECT_TRUE(rule.accept.ends_with(host.Command())) << rule.accept << " (a reboot is no help)";
-  }
+  const FailedRule rule = OnlyFailure(host.scene.Enrol());
+  EXPECT_EQ(rule.code, "ak-changed-in-boot");
+  EXPECT_TRUE(rule.accept.ends_with(host.Command())) << rule.accept << " (a reboot is no help)";
   host.Approve();
   EXPECT_EQ(Codes(host.scene.Enrol()), None());
 }
 
-TEST(AkSuccession, NeedsApprovalInALaterBoot) {
+TEST(AkSuccession, IsAFactInALaterBoot) {
   Reinstalled host;
+  EXPECT_EQ(FactNamed(host.before.Enrol(), "attestation-key"), "same") << "none stood before";
+  EXPECT_EQ(FactNamed(host.before.Attest(), "attestation-key"), "same");
   host.Reboot();
-  const FailedRule rule = OnlyFailure(host.scene.Enrol());
-  EXPECT_EQ(rule.code, "ak-not-approved");
-  EXPECT_TRUE(rule.accept.ends_with(host.Command())) << rule.accept;
-  host.scene.policy.accept_new_ak = true;
-  EXPECT_EQ(Codes(host.scene.Enrol()), None());
+  host.scene.references = {{8, {Bytes(32, 0x77)}}};
+  const Verdict verdict = host.scene.Enrol();
+  EXPECT_EQ(FactNamed(verdict, "attestation-key"), "new");
+  EXPECT_EQ(FactNamed(verdict, "attestation-key-name"), ToHex(host.scene.subject.ak.name()));
+  EXPECT_EQ(FactNamed(verdict, "attestation-key-before"), ToHex(Chip().ak().area.name()));
+  EXPECT_TRUE(verdict.by_new_ak());
+  EXPECT_TRUE(verdict.decidable());
+  EXPECT_EQ(Codes(verdict), std::vector<std::string>{"pcr-not-approved"}) << "all else is judged";
 }
 
 TEST(AkSuccession, IsAcceptedForTheAkThatWasApproved) {
@@ -336,8 +331,10 @@ TEST(AkSuccession, IsAcceptedForTheAkThatWasApproved) {
   EXPECT_EQ(Codes(host.scene.Enrol()), None());
   host.Reboot();
   EXPECT_EQ(Codes(host.scene.Enrol()), None());
+  EXPECT_EQ(FactNamed(host.scene.Enrol(), "attestation-key"), "approved");
+  EXPECT_FALSE(host.scene.Enrol().by_new_ak());
   host.scene.approved_ak = OtherChip().ak().area.name();
-  EXPECT_EQ(Codes(host.scene.Enrol()), std::vector<std::string>{"ak-not-approved"});
+  EXPECT_EQ(FactNamed(host.scene.Enrol(), "attestation-key"), "new");
 }
 
 TEST(AkSuccession, IsAcceptedUnderTheClaimOfTheAkBeforeWhenApproved) {
@@ -373,9 +370,9 @@ TEST(AkSuccession, NeedsARebootWhenTheLedgerOfTheBootIsLost) {
   EXPECT_TRUE(rule.accept.starts_with("Only a reboot of the host helps")) << rule.accept;
   EXPECT_NE(rule.accept.find(host.Command()), std::string::npos) << rule.accept;
   host.Approve();
-  const FailedRule touched = OnlyFailure(host.scene.Enrol());
-  EXPECT_EQ(touched.code, "ledger-touched");
-  EXPECT_TRUE(touched.accept.starts_with("Reboot the host")) << touched.accept;
+  const Verdict approved = host.scene.Enrol();
+  EXPECT_EQ(Codes(approved), None());
+  EXPECT_EQ(FactNamed(approved, "ledger-touched"), "yes");
 }
 
 // Anybody who may use the TPM device can make an AK: the node must not lose its identity by it.

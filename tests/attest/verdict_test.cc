@@ -9,17 +9,28 @@ namespace {
 
 using test::Scene;
 
-TEST(Verdict, IsAsBadAsTheWorstRuleThatFailed) {
+TEST(Verdict, LeavesFindingsToThePolicy) {
   Scene scene;
-  scene.policy.accept_firmware_change = false;
-  scene.firmware_version = 1;  // the node is refused
-  EXPECT_EQ(scene.Attest().outcome(), Outcome::kNodeRefused);
-  scene.clock.clock = 0;  // and a clone is possible
+  scene.SetRegister(4, Bytes(32, 0xee));
+  scene.message.boot_log_digest = Bytes(32, 1);
+  const Verdict verdict = scene.Attest();
+  EXPECT_EQ(verdict.findings(), verdict.failed());
+  EXPECT_EQ(test::Codes(verdict),
+            (std::vector<std::string>{"boot-log-changed", "pcr-changed-in-boot"}));
+  EXPECT_EQ(verdict.outcome(), Outcome::kAccepted);
+  EXPECT_TRUE(verdict.decidable());
+}
+
+TEST(Verdict, IsAsBadAsTheWorstRuleThatNoPolicyWaives) {
+  Scene scene;
+  scene.SetRegister(4, Bytes(32, 0xee));
+  scene.clock.clock = 0;  // a clone is possible
   const Verdict verdict = scene.Attest();
   EXPECT_EQ(test::Codes(verdict),
-            (std::vector<std::string>{"clock-went-back", "firmware-changed"}));
+            (std::vector<std::string>{"clock-went-back", "pcr-changed-in-boot"}));
+  EXPECT_EQ(verdict.findings().size(), 1U);
   EXPECT_EQ(verdict.outcome(), Outcome::kNodeQuarantined);
-  EXPECT_FALSE(verdict.accepted());
+  EXPECT_FALSE(verdict.decidable());
 }
 
 TEST(Verdict, ProvesNothingWhenTheMessageIsRefused) {
@@ -35,7 +46,7 @@ TEST(Verdict, ProvesWhatWasSignedEvenWhenTheNodeIsRefused) {
   Scene scene;
   scene.SetRegister(4, Bytes(32, 0xee));
   const Verdict verdict = scene.Attest();
-  ASSERT_EQ(verdict.outcome(), Outcome::kNodeRefused);
+  ASSERT_EQ(test::Strictest(verdict), Outcome::kNodeRefused);
   ASSERT_TRUE(verdict.proved());
   EXPECT_EQ(verdict.proved()->pcrs, scene.registers);
   EXPECT_EQ(verdict.proved()->clock, scene.clock);

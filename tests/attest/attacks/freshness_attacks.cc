@@ -41,7 +41,6 @@ void ClockBack(Scene& scene) { scene.clock.clock = scene.state.clock.clock - 1; 
 void RestartBack(Scene& scene) { scene.clock.restart_count = scene.state.clock.restart_count - 1; }
 void Suspended(Scene& scene) { ++scene.clock.restart_count; }
 void OtherFirmware(Scene& scene) { scene.firmware_version = kOtherFirmware; }
-void KeepFirmware(Scene& scene) { scene.policy.accept_firmware_change = false; }
 
 void SuspendedTwiceBefore(Scene& scene) {
   scene.state.clock.restart_count = 2;
@@ -235,22 +234,17 @@ const AttackRow kCounterRows[] = {
                    }},
      .codes = {}},
     {.row = "A14",
-     .title = "another firmware version, where policy keeps it",
-     .setting = KeepFirmware,
+     .title = "another firmware version than enrolled: a fact, and the policy's to judge",
      .mutations = {OtherFirmware},
-     .codes = {"firmware-changed"},
-     .outcome = Outcome::kNodeRefused},
+     .codes = {},
+     .fact = {"firmware-changed", "yes", attest::Grade::kProved}},
     {.row = "A14/enrol",
      .title = "another firmware version than at the enrolment before",
      .stage = Stage::kEnrolment,
-     .setting = EnrolledBefore(KeepFirmware),
+     .setting = EnrolledBefore(),
      .mutations = {OtherFirmware},
-     .codes = {"firmware-changed"},
-     .outcome = Outcome::kNodeRefused},
-    {.row = "A14/allowed",
-     .title = "another firmware version, where policy lets it change (accepted)",
-     .mutations = {OtherFirmware},
-     .codes = {}},
+     .codes = {},
+     .fact = {"firmware-changed", "yes", attest::Grade::kProved}},
 };
 
 [[maybe_unused]] const bool kRegistered =
