@@ -6,7 +6,7 @@ Result<bool> Housekeeping::Step(Time now, Duration uptime) {
   if (uptime < due_) return false;
   size_t forgotten = 0;
   RETURN_IF_ERROR(store_.CommitAndWait([&](Transaction& transaction) -> Result<void> {
-    ASSIGN_OR_RETURN(forgotten, transaction.Expire(now), "forget");
+    ASSIGN_OR_RETURN(forgotten, transaction.Expire(now, retention_), "forget");
     return {};
   }),
                   "forget what is over");

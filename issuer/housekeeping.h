@@ -12,7 +12,7 @@ class Housekeeping {
  public:
   static constexpr Duration kEvery = std::chrono::hours(1);
 
-  explicit Housekeeping(Store& store) : store_(store) {}
+  Housekeeping(Store& store, const Retention& retention) : store_(store), retention_(retention) {}
 
   // At the first call, and then kEvery after the last time that nothing was left: has the store
   // forget a part, and returns whether there may be more. Each part is a commit of its own, so that
@@ -21,6 +21,7 @@ class Housekeeping {
 
  private:
   Store& store_;
+  const Retention retention_;
   Duration due_ = Duration::min();  // by uptime
 };
 

@@ -55,14 +55,27 @@ Result<void> CheckBank(const tpm::PcrBank& bank, std::string_view field) {
   return {};
 }
 
-Result<void> CheckLabels(const std::map<std::string, std::string>& labels) {
-  for (const auto& [name, value] : labels) {
+Result<void> CheckTexts(const std::map<std::string, std::string>& texts, size_t max_value,
+                        std::string_view what) {
+  for (const auto& [name, value] : texts) {
     RETURN_IF_ERROR(FirstFailure({Require(!name.empty(), "name", "is empty"),
                                   AtMost(name.size(), kMaxLabelName, "name"),
-                                  AtMost(value.size(), kMaxLabelValue, "value")}),
-                    "label");
+                                  AtMost(value.size(), max_value, "value")}),
+                    what);
   }
+  return {};
+}
+
+Result<void> CheckLabels(const std::map<std::string, std::string>& labels) {
+  RETURN_IF_ERROR(CheckTexts(labels, kMaxLabelValue, "label"), "labels");
   return AtMost(labels.size(), kMaxLabels, "labels");
+}
+
+Result<void> CheckShown(const NodeRecord& record) {
+  RETURN_IF_ERROR(CheckTexts(record.shown, kMaxShownValue, "shown"), "what it showed");
+  return FirstFailure({AtMost(record.shown.size(), kMaxShown, "shown"),
+                       CheckDigest(record.devid, "devid"),
+                       AtMost(record.devid_name.size(), kMaxShownValue, "devid_name")});
 }
 
 Result<void> CheckEndorsementKeys(const NodeRecord& record) {
@@ -135,7 +148,7 @@ Result<void> CheckNodeRecord(const NodeRecord& record) {
   return FirstFailure(
       {Require(IsKeyHash(record.id), "id", "is not 64 lower-case hex digits"),
        CheckLabels(record.labels), CheckEndorsementKeys(record), CheckNonces(record.nonces),
-       CheckAttestationKeys(record),
+       CheckAttestationKeys(record), CheckShown(record),
        AtMost(record.last_verdict.size(), kMaxVerdict, "last_verdict"),
        CheckBank(record.last_pcrs, "last_pcrs"), CheckTime(record.created, "created"),
        CheckTime(record.updated, "updated"), CheckTime(record.last_seen, "last_seen"),

@@ -11,6 +11,9 @@ inline constexpr size_t kMaxNodeState = size_t{2} << 20;  // bytes of the serial
 inline constexpr size_t kMaxLabels = 64;
 inline constexpr size_t kMaxLabelName = 64;    // bytes
 inline constexpr size_t kMaxLabelValue = 256;  // bytes
+inline constexpr size_t kMaxShown = 16;
+inline constexpr size_t kMaxShownValue =
+    1024;  // bytes, a certificate's subject and serial among them
 inline constexpr size_t kMaxEndorsementKeys = 16;
 inline constexpr size_t kMaxNonces = 8;
 inline constexpr size_t kMaxPublicArea = 1024;            // bytes of a TPM2B_PUBLIC

@@ -109,9 +109,20 @@ IssuedNonce DecodeNonce(const v1::Nonce& in) {
           .reply = ToBytes(in.reply())};
 }
 
-Result<std::map<std::string, std::string>> DecodeLabels(const v1::NodeState& state) {
-  std::map<std::string, std::string> labels;
-  for (const v1::Label& label : state.labels()) {
+using Labels = std::map<std::string, std::string>;
+using LabelMessages = google::protobuf::RepeatedPtrField<v1::Label>;
+
+void EncodeLabels(const Labels& labels, LabelMessages& out) {
+  for (const auto& [name, value] : labels) {
+    v1::Label& label = *out.Add();
+    label.set_name(name);
+    label.set_value(value);
+  }
+}
+
+Result<Labels> DecodeLabels(const LabelMessages& messages) {
+  Labels labels;
+  for (const v1::Label& label : messages) {
     const bool first = labels.emplace(label.name(), label.value()).second;
     if (!first) return Invalid("a label stands twice");
   }
@@ -127,13 +138,14 @@ std::string_view StandingName(Standing standing) {
     case Standing::kRefused: return "refused";
     case Standing::kQuarantined: return "quarantined";
     case Standing::kRemoved: return "removed";
+    case Standing::kPending: return "pending";
+    case Standing::kBarred: return "barred";
   }
   return "refused";
 }
 
 Result<Standing> ParseStanding(std::string_view name) {
-  for (const Standing standing : {Standing::kAllowed, Standing::kActive, Standing::kRefused,
-                                  Standing::kQuarantined, Standing::kRemoved}) {
+  for (const Standing standing : kStandings) {
     if (StandingName(standing) == name) return standing;
   }
   return Fail(Code::kInvalidArgument, fmt::format("no standing is called \"{:.32}\"", name));
@@ -151,11 +163,7 @@ std::string NodeRecord::Group() const {
 
 std::string EncodeNodeState(const NodeRecord& record) {
   v1::NodeState state;
-  for (const auto& [name, value] : record.labels) {
-    v1::Label& label = *state.add_labels();
-    label.set_name(name);
-    label.set_value(value);
-  }
+  EncodeLabels(record.labels, *state.mutable_labels());
   state.set_created_ms(Milliseconds(record.created));
   state.set_updated_ms(Milliseconds(record.updated));
   for (const std::string& hash : record.ek_hashes) state.add_ek_hashes(hash);
@@ -171,6 +179,9 @@ std::string EncodeNodeState(const NodeRecord& record) {
   state.set_last_seen_ms(Milliseconds(record.last_seen));
   if (record.reset_count_decreased)
     state.set_reset_count_decreased_ms(Milliseconds(*record.reset_count_decreased));
+  EncodeLabels(record.shown, *state.mutable_shown());
+  state.set_devid(Text(record.devid));
+  state.set_devid_name(record.devid_name);
   return state.SerializeAsString();
 }
 
@@ -182,7 +193,7 @@ Result<NodeRecord> DecodeNodeState(NodeId id, uint64_t revision, Standing standi
     return Invalid("the node state is not the message it should be");
   }
   NodeRecord record{.id = std::move(id), .standing = standing, .revision = revision};
-  ASSIGN_OR_RETURN(record.labels, DecodeLabels(in), "read the labels");
+  ASSIGN_OR_RETURN(record.labels, DecodeLabels(in.labels()), "read the labels");
   record.created = AtMilliseconds(in.created_ms());
   record.updated = AtMilliseconds(in.updated_ms());
   record.ek_hashes.assign(in.ek_hashes().begin(), in.ek_hashes().end());
@@ -200,6 +211,9 @@ Result<NodeRecord> DecodeNodeState(NodeId id, uint64_t revision, Standing standi
   record.last_seen = AtMilliseconds(in.last_seen_ms());
   if (in.has_reset_count_decreased_ms())
     record.reset_count_decreased = AtMilliseconds(in.reset_count_decreased_ms());
+  ASSIGN_OR_RETURN(record.shown, DecodeLabels(in.shown()), "read what it showed");
+  record.devid = ToBytes(in.devid());
+  record.devid_name = in.devid_name();
   RETURN_IF_ERROR(CheckNodeRecord(record), "read a node's state");
   return record;
 }

@@ -1,6 +1,7 @@
 // What the issuer remembers of a node: one row, one revision, read and written as a whole.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,9 +26,16 @@ enum class Standing {
   kRefused,      // the last evidence was refused: no identity until evidence is accepted
   kQuarantined,  // a clone or a forged continuation is possible: an operator must look
   kRemoved,      // removed by an operator; its endorsement keys are revoked
+  kPending,      // proved its TPM, and waits for an operator to approve it
+  kBarred,       // an operator denied it: it is not asked about again
 };
 
-// "allowed", "active", "refused", "quarantined", "removed", and back (kInvalidArgument).
+inline constexpr std::array kStandings = {
+    Standing::kAllowed, Standing::kActive,  Standing::kRefused, Standing::kQuarantined,
+    Standing::kRemoved, Standing::kPending, Standing::kBarred};
+
+// "allowed", "active", "refused", "quarantined", "removed", "pending", "barred", and back
+// (kInvalidArgument).
 std::string_view StandingName(Standing standing);
 Result<Standing> ParseStanding(std::string_view name);
 
@@ -88,6 +96,11 @@ struct NodeRecord {
   Time last_seen = {};
   // When an enrolment was accepted whose resetCount was lower than the one before it.
   std::optional<Time> reset_count_decreased = {};
+  // Of one that waits for approval: what it showed ("assurance", "manufacturer", "source",
+  // "devid").
+  std::map<std::string, std::string> shown = {};
+  Bytes devid = {};  // SHA-256 of the key (SPKI) of the DevID it enrolled with; empty: none
+  std::string devid_name = {};  // subject and serial of its certificate
 
   std::string Group() const;  // labels["group"], else "default"
   // The log that the node's enrolment names; empty: none. A removed node names nothing: it has to

@@ -118,6 +118,55 @@ constexpr std::array kSteps = {
   ALTER TABLE credential ADD COLUMN kind TEXT NOT NULL DEFAULT 'node';
   ALTER TABLE credential ADD COLUMN entry TEXT NOT NULL DEFAULT '';
   CREATE INDEX credential_own ON credential (node, audit_seq) WHERE kind = 'node';
+)",
+    // Policies and decisions, and what is looked for by it: how many nodes have a standing, whose
+    // a DevID's key is, which hosts wait for approval (node.pending_since: when they were last
+    // seen, NULL for all others). policy.content is a serialised lodekey.policy.v1.Bundle,
+    // decision.outcome a lodekey.policy.v1.Decision. Inputs stand apart, so that decisions are
+    // looked through without them; decision_total has the bytes of all of them.
+    R"(
+  CREATE TABLE policy (
+    version INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    applied INTEGER NOT NULL,
+    applied_by TEXT NOT NULL,
+    note TEXT NOT NULL,
+    rolled_back_to INTEGER NOT NULL,
+    signed_version INTEGER NOT NULL,
+    signer BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    allows_all INTEGER NOT NULL,
+    content BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE decision (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    decided INTEGER NOT NULL,
+    point TEXT NOT NULL,
+    node TEXT NOT NULL,
+    entry TEXT NOT NULL,
+    policy_version INTEGER NOT NULL,
+    allowed INTEGER NOT NULL,
+    outcome BLOB NOT NULL,
+    digest BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX decision_decided ON decision (decided);
+  CREATE INDEX decision_node ON decision (node, point);
+  CREATE INDEX decision_digest ON decision (digest);
+
+  CREATE TABLE decision_input (
+    seq INTEGER PRIMARY KEY,
+    input BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE decision_total (input_bytes INTEGER NOT NULL) STRICT;
+  INSERT INTO decision_total VALUES (0);
+
+  DROP INDEX node_removed;
+  CREATE INDEX node_standing ON node (standing, id);
+  ALTER TABLE node ADD COLUMN devid BLOB NOT NULL DEFAULT x'';
+  CREATE UNIQUE INDEX node_devid ON node (devid) WHERE devid <> x'';
+  ALTER TABLE node ADD COLUMN pending_since INTEGER;
+  CREATE INDEX node_pending_since ON node (pending_since) WHERE pending_since IS NOT NULL;
 )"};
 
 std::unexpected<Error> Foreign(std::string text) {

@@ -7,6 +7,9 @@
 
 #include "issuer/entry_record.h"
 #include "issuer/node_limits.h"
+#include "issuer/sqlite_decisions.h"
+#include "issuer/sqlite_policies.h"
+#include "issuer/sqlite_rows.h"
 #include "issuer/store_limits.h"
 
 namespace lodekey::issuer {
@@ -15,6 +18,7 @@ namespace {
 // One call of Expire stays short: other changes wait behind it.
 constexpr uint64_t kMaxExpired = 10000;
 constexpr uint64_t kMaxExpiredLogs = 16;  // rows of up to 4 MiB
+constexpr uint64_t kMaxExpiredNodes = 1000;
 
 std::unexpected<Error> Conflict(std::string text, std::string name) {
   return Fail(Code::kConflict, std::move(text), {.name = std::move(name)});
@@ -68,25 +72,38 @@ Result<void> SqliteTransaction::PutNode(const NodeRecord& record) {
     return Fail(Code::kInvalidArgument, "the node's state is too large",
                 {.name = "node-state-invalid"});
   }
+  RETURN_IF_ERROR(CheckDevId(record), "store a node");
   const std::string_view standing = StandingName(record.standing);
   const ByteView boot_log = record.BootLog();
   if (record.revision == 0) {
-    RETURN_IF_ERROR(Write("INSERT INTO node (id, revision, standing, state, boot_log) "
-                          "VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-                          record.id, standing, AsBytes(state), boot_log),
-                    "insert a node");
+    RETURN_IF_ERROR(
+        Write("INSERT INTO node (id, revision, standing, state, boot_log, devid, pending_since) "
+              "VALUES (?1, 1, ?2, ?3, ?4, ?5, CASE ?2 WHEN 'pending' THEN ?6 END) "
+              "ON CONFLICT DO NOTHING",
+              record.id, standing, AsBytes(state), boot_log, record.devid, record.last_seen),
+        "insert a node");
   } else {
     RETURN_IF_ERROR(CeaseToNameLog(record), "cease to name a log");
-    RETURN_IF_ERROR(Write("UPDATE node SET revision = revision + 1, standing = ?3, "
-                          "state = ?4, boot_log = ?5 WHERE id = ?1 AND revision = ?2",
-                          record.id, record.revision, standing, AsBytes(state), boot_log),
-                    "update a node");
+    RETURN_IF_ERROR(
+        Write("UPDATE node SET revision = revision + 1, standing = ?3, state = ?4, boot_log = ?5, "
+              "devid = ?6, pending_since = CASE ?3 WHEN 'pending' THEN ?7 END "
+              "WHERE id = ?1 AND revision = ?2",
+              record.id, record.revision, standing, AsBytes(state), boot_log, record.devid,
+              record.last_seen),
+        "update a node");
   }
   if (database().changes() == 0) {
     return Conflict(fmt::format("node {} has another revision than {}", record.id, record.revision),
                     "node-changed");
   }
   return SyncEndorsementKeys(record);
+}
+
+// One key, one node: whoever shows another one's has copied it.
+Result<void> SqliteTransaction::CheckDevId(const NodeRecord& record) {
+  ASSIGN_OR_RETURN(const auto owner, FindNodeByDevId(record.devid), "look the DevID up");
+  if (!owner || *owner == record.id) return {};
+  return Conflict(fmt::format("node {} enrolled with this DevID key", *owner), "devid-taken");
 }
 
 // A node that enrols in another boot leaves its log behind at once: a host may begin as many boots
@@ -219,25 +236,41 @@ Result<void> SqliteTransaction::EntryMustChange(const std::string& id, uint64_t 
                   "entry-changed");
 }
 
+Result<void> SqliteTransaction::PutPolicy(const PolicyRecord& record) {
+  RETURN_IF_ERROR(CheckActive(), "write");
+  return PolicyTable(database()).Put(record);
+}
+
+Result<void> SqliteTransaction::PutDecision(const DecisionRecord& record) {
+  RETURN_IF_ERROR(CheckActive(), "write");
+  return DecisionTable(database()).Put(record);
+}
+
 uint64_t SqliteTransaction::Audit(std::string record) {
   records_.push_back(std::move(record));
   return head_.seq + records_.size();
 }
 
-Result<size_t> SqliteTransaction::Expire(Time now) {
+Result<size_t> SqliteTransaction::Expire(Time now, const Retention& retention) {
   ASSIGN_OR_RETURN(const size_t challenges,
                    Forget("DELETE FROM challenge WHERE id IN "
                           "(SELECT id FROM challenge WHERE expires < ?1 LIMIT ?2)",
                           now, kMaxExpired),
                    "forget used challenges");
   ASSIGN_OR_RETURN(const size_t credentials, ExpireCredentials(now), "forget credentials");
-  ASSIGN_OR_RETURN(const size_t logs, ExpireLogs(now), "forget logs");
+  ASSIGN_OR_RETURN(
+      const size_t decisions,
+      DecisionTable(database()).Expire(now - retention.decisions, retention.decision_bytes),
+      "forget decisions");
+  ASSIGN_OR_RETURN(const size_t pending, ExpirePending(now, now - retention.pending),
+                   "forget hosts that nobody approved");
+  ASSIGN_OR_RETURN(const size_t logs, ExpireLogs(now - retention.evidence), "forget logs");
   ASSIGN_OR_RETURN(const size_t ima,
                    Forget("DELETE FROM ima WHERE rowid IN (SELECT ima.rowid FROM node JOIN ima "
                           "ON ima.node = node.id WHERE node.standing = 'removed' LIMIT ?1)",
                           kMaxExpiredLogs),
                    "forget IMA lists");
-  return challenges + credentials + logs + ima;
+  return challenges + credentials + decisions + pending + logs + ima;
 }
 
 Result<size_t> SqliteTransaction::ExpireCredentials(Time now) {
@@ -259,18 +292,40 @@ Result<size_t> SqliteTransaction::ExpireCredentials(Time now) {
   return voided + issued;
 }
 
-Result<size_t> SqliteTransaction::ExpireLogs(Time now) {
+// Such a host has been given nothing: nothing else refers to it. It may come back.
+Result<size_t> SqliteTransaction::ExpirePending(Time now, Time before) {
+  ASSIGN_OR_RETURN(
+      const auto ids,
+      ReadAll<NodeId>(
+          database().Prepare("SELECT id FROM node WHERE pending_since < ?1 AND NOT EXISTS "
+                             "(SELECT 1 FROM credential WHERE node = id) AND NOT EXISTS "
+                             "(SELECT 1 FROM ima WHERE node = id) LIMIT ?2",
+                             before, kMaxExpiredNodes),
+          [](const Query& row) { return row.Text(0, 64); }),
+      "find them");
+  for (const NodeId& id : ids) {
+    RETURN_IF_ERROR(Write("UPDATE log SET unnamed_since = ?2 WHERE digest = "
+                          "(SELECT boot_log FROM node WHERE id = ?1)",
+                          id, now),
+                    "cease to name a log");
+    RETURN_IF_ERROR(Write("DELETE FROM ek WHERE node = ?1", id), "forget its keys");
+    RETURN_IF_ERROR(Write("DELETE FROM node WHERE id = ?1", id), "forget it");
+  }
+  return ids.size();
+}
+
+Result<size_t> SqliteTransaction::ExpireLogs(Time before) {
   // Looked at once, not again each time.
   RETURN_IF_ERROR(
       Write("UPDATE log SET unnamed_since = NULL WHERE digest IN (SELECT digest FROM log WHERE "
             "unnamed_since < ?1 AND EXISTS (SELECT 1 FROM node WHERE boot_log = log.digest) "
             "LIMIT ?2)",
-            now - kLogMargin, kMaxExpired),
+            before, kMaxExpired),
       "note which logs are named");
   return Forget(
       "DELETE FROM log WHERE digest IN (SELECT digest FROM log WHERE unnamed_since < ?1 AND "
       "NOT EXISTS (SELECT 1 FROM node WHERE boot_log = log.digest) LIMIT ?2)",
-      now - kLogMargin, kMaxExpiredLogs);
+      before, kMaxExpiredLogs);
 }
 
 Result<std::vector<std::string>> SqliteTransaction::TakeRecords() && {

@@ -23,11 +23,13 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   Result<void> DeleteReference(const ReferencePcr& reference) override;
   Result<void> PutEntry(const attest::Entry& entry) override;
   Result<void> DeleteEntry(const std::string& id, uint64_t revision) override;
+  Result<void> PutPolicy(const PolicyRecord& record) override;
+  Result<void> PutDecision(const DecisionRecord& record) override;
   Result<void> PutLog(ByteView digest, ByteView content, Time now) override;
   Result<void> AppendIma(const NodeId& node, uint64_t offset, ByteView content) override;
   Result<void> PutCredential(const CredentialRecord& record) override;
   uint64_t Audit(std::string record) override;
-  Result<size_t> Expire(Time now) override;
+  Result<size_t> Expire(Time now, const Retention& retention) override;
 
   // After the closure: the records to be chained, or why they cannot be.
   Result<std::vector<std::string>> TakeRecords() &&;
@@ -48,7 +50,9 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   }
   Result<void> CheckActive();
   Result<size_t> ExpireCredentials(Time now);
-  Result<size_t> ExpireLogs(Time now);
+  Result<size_t> ExpirePending(Time now, Time before);
+  Result<size_t> ExpireLogs(Time before);
+  Result<void> CheckDevId(const NodeRecord& record);
   // What `record`, which is about to be stored, no longer names.
   Result<void> CeaseToNameLog(const NodeRecord& record);
   // After a statement that changes this revision of the entry, or nothing.

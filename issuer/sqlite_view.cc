@@ -1,13 +1,15 @@
 #include "issuer/sqlite_view.h"
 
 #include <algorithm>
-#include <limits>
 
 #include <fmt/format.h>
 
 #include "issuer/audit_outbox.h"
 #include "issuer/entry_record.h"
 #include "issuer/node_limits.h"
+#include "issuer/sqlite_decisions.h"
+#include "issuer/sqlite_policies.h"
+#include "issuer/sqlite_rows.h"
 #include "issuer/store_limits.h"
 
 namespace lodekey::issuer {
@@ -71,32 +73,6 @@ Result<attest::Entry> ReadEntry(const Query& row) {
   return DecodeEntryContent(std::move(id), revision, content);
 }
 
-template <class Row>
-Result<std::optional<Row>> ReadOne(Result<Query> query, auto read) {
-  if (!query) return std::unexpected(std::move(query.error()));
-  ASSIGN_OR_RETURN(const bool found, query->Step(), "query the database");
-  if (!found) return std::optional<Row>();
-  ASSIGN_OR_RETURN(Row row, read(*query), "read a row");
-  return std::optional<Row>(std::move(row));
-}
-
-template <class Row>
-Result<std::vector<Row>> ReadAll(Result<Query> query, auto read) {
-  if (!query) return std::unexpected(std::move(query.error()));
-  std::vector<Row> rows;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, query->Step(), "query the database");
-    if (!found) return rows;
-    ASSIGN_OR_RETURN(Row row, read(*query), "read a row");
-    rows.push_back(std::move(row));
-  }
-}
-
-// LIMIT takes a signed number.
-uint64_t AsLimit(size_t limit) {
-  return std::min<uint64_t>(limit, std::numeric_limits<int32_t>::max());
-}
-
 }  // namespace
 
 template <std::derived_from<View> Interface>
@@ -122,6 +98,17 @@ Result<std::vector<NodeRecord>> SqliteReads<Interface>::ListNodes(const NodeId& 
       database_.Prepare("SELECT id, revision, standing, state FROM node WHERE id > ?1 "
                         "ORDER BY id LIMIT ?2",
                         after, AsLimit(limit)),
+      ReadNode);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::vector<NodeRecord>> SqliteReads<Interface>::ListNodesOf(Standing standing,
+                                                                    const NodeId& after,
+                                                                    size_t limit) {
+  return ReadAll<NodeRecord>(
+      database_.Prepare("SELECT id, revision, standing, state FROM node WHERE standing = ?1 AND "
+                        "id > ?2 ORDER BY id LIMIT ?3",
+                        StandingName(standing), after, AsLimit(limit)),
       ReadNode);
 }
 
@@ -169,9 +156,7 @@ Result<std::vector<attest::Entry>> SqliteReads<Interface>::ListEntries(const std
 
 template <std::derived_from<View> Interface>
 Result<uint64_t> SqliteReads<Interface>::CountEntries() {
-  ASSIGN_OR_RETURN(Query query, database_.Prepare("SELECT count(*) FROM entry"), "count entries");
-  RETURN_IF_ERROR(query.Step(), "count entries");
-  return query.Unsigned(0);
+  return ReadNumber(database_.Prepare("SELECT count(*) FROM entry"));
 }
 
 template <std::derived_from<View> Interface>
@@ -181,6 +166,51 @@ Result<std::optional<std::string>> SqliteReads<Interface>::FindAlike(const attes
       database_.Prepare("SELECT id FROM entry WHERE likeness = ?1 AND id <> ?2", ByteView(likeness),
                         entry.id),
       [](const Query& row) { return row.Text(0, kMaxEntryId); });
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<PolicyRecord>> SqliteReads<Interface>::CurrentPolicy() {
+  return PolicyTable(database_).Current();
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<PolicyRecord>> SqliteReads<Interface>::FindPolicy(uint64_t version) {
+  return PolicyTable(database_).Find(version);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::vector<PolicyRecord>> SqliteReads<Interface>::ListPolicies(size_t limit) {
+  return PolicyTable(database_).List(limit);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::vector<DecisionRecord>> SqliteReads<Interface>::ListDecisions(
+    const DecisionFilter& filter, size_t limit) {
+  return DecisionTable(database_).List(filter, limit);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<DecisionRecord>> SqliteReads<Interface>::FindDecision(ByteView prefix) {
+  return DecisionTable(database_).Find(prefix);
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<DecisionRecord>> SqliteReads<Interface>::LastDecision(
+    const NodeId& node, const std::string& point) {
+  return DecisionTable(database_).Last(node, point);
+}
+
+template <std::derived_from<View> Interface>
+Result<uint64_t> SqliteReads<Interface>::CountNodes(Standing standing) {
+  return ReadNumber(
+      database_.Prepare("SELECT count(*) FROM node WHERE standing = ?1", StandingName(standing)));
+}
+
+template <std::derived_from<View> Interface>
+Result<std::optional<NodeId>> SqliteReads<Interface>::FindNodeByDevId(ByteView devid) {
+  return ReadOne<NodeId>(
+      database_.Prepare("SELECT id FROM node WHERE devid = ?1 AND devid <> x''", devid),
+      [](const Query& row) { return row.Text(0, 64); });
 }
 
 template <std::derived_from<View> Interface>

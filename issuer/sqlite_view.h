@@ -24,6 +24,8 @@ class SqliteReads : public Interface {
   Result<std::optional<NodeRecord>> FindNode(const NodeId& id) override;
   Result<std::optional<NodeRecord>> FindNodeByEk(const std::string& ek_hash) override;
   Result<std::vector<NodeRecord>> ListNodes(const NodeId& after, size_t limit) override;
+  Result<std::vector<NodeRecord>> ListNodesOf(Standing standing, const NodeId& after,
+                                              size_t limit) override;
   Result<std::vector<ReferencePcr>> ListReferences(const std::string& group) override;
   Result<std::optional<CredentialRecord>> FindCredential(ByteView serial) override;
   Result<std::vector<CredentialRecord>> ListCredentials(const NodeId& node, size_t limit) override;
@@ -31,6 +33,16 @@ class SqliteReads : public Interface {
   Result<std::vector<attest::Entry>> ListEntries(const std::string& after, size_t limit) override;
   Result<uint64_t> CountEntries() override;
   Result<std::optional<std::string>> FindAlike(const attest::Entry& entry) override;
+  Result<std::optional<PolicyRecord>> CurrentPolicy() override;
+  Result<std::optional<PolicyRecord>> FindPolicy(uint64_t version) override;
+  Result<std::vector<PolicyRecord>> ListPolicies(size_t limit) override;
+  Result<std::vector<DecisionRecord>> ListDecisions(const DecisionFilter& filter,
+                                                    size_t limit) override;
+  Result<std::optional<DecisionRecord>> FindDecision(ByteView prefix) override;
+  Result<std::optional<DecisionRecord>> LastDecision(const NodeId& node,
+                                                     const std::string& point) override;
+  Result<uint64_t> CountNodes(Standing standing) override;
+  Result<std::optional<NodeId>> FindNodeByDevId(ByteView devid) override;
   Result<bool> HasLog(ByteView digest) override;
   Result<std::optional<Bytes>> FindLog(ByteView digest) override;
   Result<crypto::ChainHead> AuditHead() override;

@@ -63,6 +63,55 @@ struct ReferencePcr {
   std::string approved_by;
 };
 
+// A policy that was applied (issuer/policy_bundle.h). Versions count from 1, without gaps.
+struct PolicyRecord {
+  uint64_t version = 0;
+  Bytes digest;         // SHA-256 of the bundle
+  std::string content;  // EncodeBundle
+  Time applied;
+  std::string applied_by;
+  std::string note = {};
+  uint64_t rolled_back_to = 0;  // 0: none
+  uint64_t signed_version = 0;  // as the signer counts; 0: unsigned
+  Bytes signer = {};            // Ed25519 public key
+  Bytes signature = {};
+  bool allows_all = false;
+  bool operator==(const PolicyRecord&) const = default;
+};
+
+// What a policy decided, with what it decided on.
+struct DecisionRecord {
+  uint64_t seq = 0;  // set by the store, rising
+  Time decided;
+  std::string point;  // PolicyPointName
+  NodeId node;
+  std::string entry = {};
+  uint64_t policy_version = 0;
+  bool allowed = false;
+  std::string outcome;  // a serialised lodekey.policy.v1.Decision
+  Bytes input_digest;   // SHA-256 of `input`
+  std::string input;    // JSON, at most kMaxDecisionInput bytes (issuer/store_limits.h)
+  bool operator==(const DecisionRecord&) const = default;
+};
+
+// Which decisions are asked for: all that are given must hold.
+struct DecisionFilter {
+  uint64_t after = 0;  // seq
+  Time since = {};
+  std::optional<Time> until = {};
+  NodeId node = {};
+  std::string point = {};
+  std::optional<bool> allowed = {};
+};
+
+// How long what decisions rest on is kept: whichever ends first.
+struct Retention {
+  Duration decisions = std::chrono::hours(7 * 24);
+  uint64_t decision_bytes = uint64_t{1} << 30;      // of their inputs
+  Duration evidence = std::chrono::hours(30 * 24);  // logs that no enrolment names (any more)
+  Duration pending = std::chrono::hours(7 * 24);    // hosts that wait for approval, since last seen
+};
+
 // Reads of one consistent snapshot.
 class View {
  public:
@@ -72,6 +121,9 @@ class View {
   virtual Result<std::optional<NodeRecord>> FindNodeByEk(const std::string& ek_hash) = 0;
   // Ordered by id, those after `after`; at most `limit`.
   virtual Result<std::vector<NodeRecord>> ListNodes(const NodeId& after, size_t limit) = 0;
+  // The same of those that have this standing.
+  virtual Result<std::vector<NodeRecord>> ListNodesOf(Standing standing, const NodeId& after,
+                                                      size_t limit) = 0;
   virtual Result<std::vector<ReferencePcr>> ListReferences(const std::string& group) = 0;
   virtual Result<std::optional<CredentialRecord>> FindCredential(ByteView serial) = 0;
   // The newest first; at most `limit`.
@@ -84,6 +136,25 @@ class View {
   virtual Result<uint64_t> CountEntries() = 0;
   // The id of another entry with the same attest::EntryLikeness.
   virtual Result<std::optional<std::string>> FindAlike(const attest::Entry& entry) = 0;
+  // The policy that was applied last; none: as shipped.
+  virtual Result<std::optional<PolicyRecord>> CurrentPolicy() = 0;
+  virtual Result<std::optional<PolicyRecord>> FindPolicy(uint64_t version) = 0;
+  // The newest first, without their content; at most `limit`.
+  virtual Result<std::vector<PolicyRecord>> ListPolicies(size_t limit) = 0;
+  // By seq; at most `limit`, and fewer where their inputs are large (kMaxDecisionPage): the last
+  // page is the empty one.
+  virtual Result<std::vector<DecisionRecord>> ListDecisions(const DecisionFilter& filter,
+                                                            size_t limit) = 0;
+  // The newest whose input digest begins with `prefix`. kConflict ("input-ambiguous") when two
+  // different digests do.
+  virtual Result<std::optional<DecisionRecord>> FindDecision(ByteView prefix) = 0;
+  // The newest of this point for the node.
+  virtual Result<std::optional<DecisionRecord>> LastDecision(const NodeId& node,
+                                                             const std::string& point) = 0;
+  // How many nodes have this standing.
+  virtual Result<uint64_t> CountNodes(Standing standing) = 0;
+  // The node that enrolled with this DevID key (SHA-256 of its SubjectPublicKeyInfo).
+  virtual Result<std::optional<NodeId>> FindNodeByDevId(ByteView devid) = 0;
   virtual Result<bool> HasLog(ByteView digest) = 0;
   virtual Result<std::optional<Bytes>> FindLog(ByteView digest) = 0;
   // After the last committed line. It may be about to be written to the log, but is never lost.
@@ -95,9 +166,9 @@ class Transaction : public View {
   // Inserts (revision 0) or replaces the row whose revision is record.revision; kConflict
   // ("node-changed") when the row has another revision. The stored revision is one higher. Keeps
   // the EK table in step: kConflict ("ek-taken") when an EK of the record is recorded for another
-  // node. kInvalidArgument ("node-state-invalid") beyond the limits of issuer/node_limits.h. A log
-  // that the enrolment before named, this one does not and no other node's does is forgotten: a
-  // node makes the store keep one log, however often it boots.
+  // node, ("devid-taken") when its DevID key is. kInvalidArgument ("node-state-invalid") beyond the
+  // limits of issuer/node_limits.h. A log that the enrolment before named, this one does not and no
+  // other node's does is forgotten: a node makes the store keep one log, however often it boots.
   virtual Result<void> PutNode(const NodeRecord& record) = 0;
 
   // All below: kInvalidArgument ("record-invalid") beyond the limits of issuer/store_limits.h, and
@@ -115,6 +186,11 @@ class Transaction : public View {
   virtual Result<void> PutEntry(const attest::Entry& entry) = 0;
   // kConflict ("entry-changed") when there is none with this revision.
   virtual Result<void> DeleteEntry(const std::string& id, uint64_t revision) = 0;
+  // kConflict ("policy-changed") when record.version is not the last one's successor, or when it
+  // is signed and record.signed_version is lower than that of any before.
+  virtual Result<void> PutPolicy(const PolicyRecord& record) = 0;
+  // Its seq is given by the store. Its node need not be stored: it may be what was denied.
+  virtual Result<void> PutDecision(const DecisionRecord& record) = 0;
   // Content-addressed by SHA-256: stored once, whoever brings it. At most 4 MiB.
   virtual Result<void> PutLog(ByteView digest, ByteView content, Time now) = 0;
   // Appends to the node's IMA list of this boot at `offset`, which must be its present size
@@ -131,9 +207,11 @@ class Transaction : public View {
   // Forgets what nobody needs any longer, a bounded part of it; returns how many records, 0 when
   // there is nothing. Used challenges and void credentials whose time is over; issued credentials
   // kCredentialMargin after theirs, but for the last one of each node itself; logs that no
-  // enrolment has named for kLogMargin, as after a node was removed; IMA lists of removed nodes. A
-  // removed node's enrolment names nothing. The audit log stays.
-  virtual Result<size_t> Expire(Time now) = 0;
+  // enrolment has named for retention.evidence, as after a node was removed; IMA lists of removed
+  // nodes; decisions after retention.decisions, and the oldest while their inputs have more than
+  // retention.decision_bytes; nodes that wait for approval and were not seen for
+  // retention.pending. A removed node's enrolment names nothing. The audit log stays.
+  virtual Result<size_t> Expire(Time now, const Retention& retention) = 0;
 };
 
 // A closure may run twice (PostgreSQL retries); it must not have side effects of its own.

@@ -10,6 +10,8 @@ namespace lodekey::issuer {
 namespace {
 
 constexpr size_t kSha256Size = 32;
+constexpr size_t kEd25519Key = 32;
+constexpr size_t kEd25519Signature = 64;
 
 Result<void> Require(bool holds, std::string_view text) {
   if (holds) return {};
@@ -62,6 +64,39 @@ Result<void> CheckLog(ByteView digest, ByteView content, Time now) {
 Result<void> CheckIma(uint64_t offset, ByteView content) {
   return Require(content.size() <= kMaxLogBytes && offset <= kMaxImaBytes,
                  "IMA list: the offset or the size is too large");
+}
+
+Result<void> CheckPolicy(const PolicyRecord& record) {
+  RETURN_IF_ERROR(Require(record.version > 0, "the first version is 1"), "policy");
+  RETURN_IF_ERROR(Require(record.digest.size() == kSha256Size, "the digest is not 32 bytes long"),
+                  "policy");
+  RETURN_IF_ERROR(Require(Within(record.content.size(), kMaxPolicyContent), "the content"),
+                  "policy");
+  RETURN_IF_ERROR(Require(IsStorableTime(record.applied), "the time is out of range"), "policy");
+  RETURN_IF_ERROR(
+      Require(record.applied_by.size() <= kMaxApprover && record.note.size() <= kMaxPolicyNote,
+              "the name or the note is too long"),
+      "policy");
+  RETURN_IF_ERROR(Require(record.rolled_back_to < record.version, "it rolls back to itself"),
+                  "policy");
+  const bool is_signed = record.signed_version > 0;
+  return Require(record.signer.size() == (is_signed ? kEd25519Key : 0) &&
+                     record.signature.size() == (is_signed ? kEd25519Signature : 0),
+                 "policy: a signature has a version, a key and 64 bytes, or nothing of these");
+}
+
+Result<void> CheckDecision(const DecisionRecord& record) {
+  RETURN_IF_ERROR(Require(IsStorableTime(record.decided), "the time is out of range"), "decision");
+  RETURN_IF_ERROR(Require(Within(record.point.size(), kMaxDecisionPoint), "the point's name"),
+                  "decision");
+  RETURN_IF_ERROR(Require(IsKeyHash(record.node), "the node's id"), "decision");
+  RETURN_IF_ERROR(Require(record.entry.size() <= kMaxEntryId, "the entry's id"), "decision");
+  RETURN_IF_ERROR(Require(Within(record.input.size(), kMaxDecisionInput), "the input's size"),
+                  "decision");
+  RETURN_IF_ERROR(Require(record.outcome.size() <= kMaxDecisionOutcome, "the outcome is too large"),
+                  "decision");
+  return Require(Equal(record.input_digest, crypto::Sha256(AsBytes(record.input))),
+                 "decision: the digest is not the input's SHA-256");
 }
 
 Result<void> CheckAuditRecord(std::string_view record) {

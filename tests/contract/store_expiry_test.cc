@@ -15,12 +15,14 @@ using test::SampleNode;
 using test::SampleNodeId;
 using test::WorkloadCredential;
 
+const Retention kRetention;
+
 class StoreExpiryTest : public StoreTest {
  protected:
-  size_t Expire(Time now) {
+  size_t Expire(Time now, const Retention& retention = kRetention) {
     size_t forgotten = 0;
     Must(Commit([&](Transaction& transaction) -> Result<void> {
-      forgotten = Must(transaction.Expire(now));
+      forgotten = Must(transaction.Expire(now, retention));
       return {};
     }));
     return forgotten;
@@ -44,6 +46,29 @@ class StoreExpiryTest : public StoreTest {
     node.enrolment->boot_log_digest = digest;
     node.standing = standing;
     node.updated = now;
+    Must(Put(node));
+  }
+
+  void PutDecisions(unsigned first, unsigned last, size_t input_size = 0) {
+    Must(Commit([&](Transaction& transaction) -> Result<void> {
+      for (unsigned number = first; number <= last; ++number)
+        Must(transaction.PutDecision(test::SampleDecision(number, input_size)));
+      return {};
+    }));
+  }
+  std::vector<uint64_t> Decisions() {
+    std::vector<uint64_t> numbers;
+    for (const DecisionRecord& record :
+         Read<std::vector<DecisionRecord>>([](View& view) { return view.ListDecisions({}, 1000); }))
+      numbers.push_back(record.seq);
+    return numbers;
+  }
+
+  // A host that waits for approval, seen anew or again.
+  void PutPending(unsigned number, Time seen) {
+    NodeRecord node = Find(SampleNodeId(number)).value_or(SampleNode(number));
+    node.standing = Standing::kPending;
+    node.last_seen = seen;
     Must(Put(node));
   }
 
@@ -118,9 +143,9 @@ TEST_P(StoreExpiryTest, LeavesTheAuditLogAsItIs) {
 
 TEST_P(StoreExpiryTest, ForgetsALogThatNobodyNames) {
   const Bytes log = PutLog(1, At(0));
-  EXPECT_EQ(Expire(At(0) + kLogMargin), 0U);
+  EXPECT_EQ(Expire(At(0) + kRetention.evidence), 0U);
   EXPECT_TRUE(Has(log));
-  EXPECT_EQ(Expire(At(1) + kLogMargin), 1U);
+  EXPECT_EQ(Expire(At(1) + kRetention.evidence), 1U);
   EXPECT_FALSE(Has(log));
 }
 
@@ -128,7 +153,7 @@ TEST_P(StoreExpiryTest, KeepsALogThatANodeNamesHoweverOldItIs) {
   const Bytes log = PutLog(1, At(0));
   PutNaming(1, log, At(0));
   for (int months = 1; months <= 3; ++months)
-    EXPECT_EQ(Expire(At(1) + months * kLogMargin), 0U) << months;
+    EXPECT_EQ(Expire(At(1) + months * kRetention.evidence), 0U) << months;
   EXPECT_TRUE(Has(log));
 }
 
@@ -136,14 +161,14 @@ TEST_P(StoreExpiryTest, CountsFromWhenTheLastNodeThatNamedALogWasRemoved) {
   const Bytes log = PutLog(1, At(0));
   PutNaming(1, log, At(0));
   PutNaming(2, log, At(0));
-  const Time first = At(0) + 2 * kLogMargin;
-  const Time second = first + 2 * kLogMargin;
+  const Time first = At(0) + 2 * kRetention.evidence;
+  const Time second = first + 2 * kRetention.evidence;
   PutNaming(1, log, first, Standing::kRemoved);
   EXPECT_EQ(Expire(second), 0U);
   PutNaming(2, log, second, Standing::kRemoved);
-  EXPECT_EQ(Expire(second + kLogMargin), 0U);
+  EXPECT_EQ(Expire(second + kRetention.evidence), 0U);
   EXPECT_TRUE(Has(log));
-  EXPECT_EQ(Expire(second + kLogMargin + Duration(1)), 1U);
+  EXPECT_EQ(Expire(second + kRetention.evidence + Duration(1)), 1U);
   EXPECT_FALSE(Has(log));
 }
 
@@ -187,7 +212,7 @@ TEST_P(StoreExpiryTest, KeepsALogThatIsNamedAgain) {
   PutNaming(1, log, At(0));
   PutNaming(1, log, At(1), Standing::kRemoved);
   PutNaming(1, log, At(2));
-  EXPECT_EQ(Expire(At(3) + kLogMargin), 0U);
+  EXPECT_EQ(Expire(At(3) + kRetention.evidence), 0U);
   EXPECT_TRUE(Has(log));
 }
 
@@ -195,8 +220,8 @@ TEST_P(StoreExpiryTest, TakesARemovedNodesWordForNothing) {
   const Bytes log = PutLog(1, At(0));
   PutNaming(1, log, At(0));
   PutNaming(1, log, At(5), Standing::kRemoved);
-  EXPECT_EQ(Expire(At(5) + kLogMargin), 0U);
-  EXPECT_EQ(Expire(At(6) + kLogMargin), 1U);
+  EXPECT_EQ(Expire(At(5) + kRetention.evidence), 0U);
+  EXPECT_EQ(Expire(At(6) + kRetention.evidence), 1U);
   EXPECT_FALSE(Has(log));
 }
 
@@ -214,19 +239,102 @@ TEST_P(StoreExpiryTest, ForgetsTheImaListsOfRemovedNodesAlone) {
   Must(AppendIma(2, 10));
 }
 
+// Decisions.
+
+TEST_P(StoreExpiryTest, ForgetsDecisionsWhenTheirTimeIsOver) {
+  PutDecisions(1, 3);
+  const Time end = At(2) + kRetention.decisions;
+  EXPECT_EQ(Expire(end), 1U);
+  EXPECT_EQ(Decisions(), (std::vector<uint64_t>{2, 3}));
+  EXPECT_EQ(Expire(end, {.decisions = std::chrono::hours(1)}), 2U);
+  EXPECT_TRUE(Decisions().empty());
+  PutDecisions(4, 4);
+  EXPECT_EQ(Decisions(), std::vector<uint64_t>{4}) << "numbers are not given twice";
+}
+
+TEST_P(StoreExpiryTest, ForgetsTheOldestDecisionsBeyondTheRoom) {
+  constexpr size_t kSize = 1000;
+  PutDecisions(1, 5, kSize);
+  EXPECT_EQ(Expire(At(10), {.decision_bytes = 5 * kSize}), 0U);
+  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize}), 2U);
+  EXPECT_EQ(Decisions(), (std::vector<uint64_t>{3, 4, 5}));
+  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize}), 0U);
+  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize - 1}), 1U);
+  PutDecisions(6, 6, kSize);
+  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize}), 0U) << "counted as they come and go";
+  EXPECT_EQ(Decisions(), (std::vector<uint64_t>{4, 5, 6}));
+}
+
+TEST_P(StoreExpiryTest, CountsNoDecisionThatAChangeTookBack) {
+  constexpr size_t kSize = 1000;
+  PutDecisions(1, 2, kSize);
+  EXPECT_FALSE(Commit([](Transaction& transaction) -> Result<void> {
+    Must(transaction.PutDecision(test::SampleDecision(3, kSize)));
+    return Fail(Code::kDenied, "no");
+  }));
+  EXPECT_EQ(Expire(At(10), {.decision_bytes = 2 * kSize}), 0U);
+}
+
+// Hosts that wait for approval.
+
+TEST_P(StoreExpiryTest, ForgetsAHostThatNobodyApproved) {
+  PutPending(1, At(10));
+  PutPending(2, At(20));
+  const Time end = At(10) + kRetention.pending;
+  EXPECT_EQ(Expire(end), 0U);
+  EXPECT_EQ(Expire(end + Duration(1)), 1U);
+  EXPECT_FALSE(Find(SampleNodeId(1)));
+  EXPECT_FALSE(FindByEk(SampleNodeId(1)));
+  EXPECT_TRUE(Find(SampleNodeId(2)));
+  PutPending(1, At(30));
+  EXPECT_EQ(Find(SampleNodeId(1))->revision, 1U) << "it may come back";
+}
+
+TEST_P(StoreExpiryTest, CountsFromWhenAHostWasLastSeen) {
+  PutPending(1, At(10));
+  PutPending(1, At(50));
+  EXPECT_EQ(Expire(At(50) + kRetention.pending), 0U);
+  EXPECT_EQ(Expire(At(51) + kRetention.pending), 1U);
+}
+
+TEST_P(StoreExpiryTest, KeepsANodeThatWaitsNoLonger) {
+  for (const auto& [number, standing] :
+       {std::pair(1U, Standing::kAllowed), std::pair(2U, Standing::kBarred)}) {
+    PutPending(number, At(10));
+    NodeRecord node = Find(SampleNodeId(number)).value();
+    node.standing = standing;
+    Must(Put(node));
+  }
+  EXPECT_EQ(Expire(At(10) + 3 * kRetention.pending), 0U);
+  EXPECT_TRUE(Find(SampleNodeId(1)));
+  EXPECT_TRUE(Find(SampleNodeId(2)));
+}
+
 // In parts.
 
 TEST_P(StoreExpiryTest, ForgetsAPartAtATime) {
   for (uint8_t i = 0; i < 40; ++i) PutLog(i, At(0));
   size_t forgotten = 0;
   size_t parts = 0;
-  while (const size_t part = Expire(At(1) + kLogMargin)) {
+  while (const size_t part = Expire(At(1) + kRetention.evidence)) {
     EXPECT_LT(part, 40U);
     forgotten += part;
     ++parts;
   }
   EXPECT_EQ(forgotten, 40U);
   EXPECT_GE(parts, 2U);
+}
+
+TEST_P(StoreExpiryTest, ForgetsAPartOfTheDecisionsAtATime) {
+  PutDecisions(1, 2500);
+  for (const Retention& retention : {Retention{}, Retention{.decision_bytes = 1}}) {
+    const size_t part = Expire(At(2501) + retention.decisions, retention);
+    EXPECT_LT(part, 2500U);
+    EXPECT_GT(part, 0U);
+  }
+  while (Expire(At(2501) + kRetention.decisions) != 0) {
+  }
+  EXPECT_TRUE(Decisions().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreExpiryTest, ::testing::ValuesIn(Stores()), StoreName);

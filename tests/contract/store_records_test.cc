@@ -52,7 +52,7 @@ TEST_P(StoreTest, ForgetsChallengesWhoseTimeIsOver) {
   Must(Commit(use(3, At(30))));
   size_t forgotten = 0;
   Must(Commit([&](Transaction& transaction) -> Result<void> {
-    forgotten = Must(transaction.Expire(At(20)));
+    forgotten = Must(transaction.Expire(At(20), {}));
     return {};
   }));
   EXPECT_EQ(forgotten, 2U);

@@ -113,6 +113,56 @@ TEST_P(StoreTest, GivesAnEndorsementKeyFreeThatANodeNoLongerHas) {
   EXPECT_EQ(FindByEk(SampleNodeId(77))->id, other.id);
 }
 
+TEST_P(StoreTest, KeepsADevIdForOneNode) {
+  const auto owner = [&](ByteView devid) {
+    return Read<std::optional<NodeId>>([&](View& view) { return view.FindNodeByDevId(devid); });
+  };
+  const Bytes devid(32, 7);
+  NodeRecord first = SampleNode(1);
+  first.devid = devid;
+  Must(Put(first));
+  for (const unsigned number : {2U, 3U}) Must(Put(SampleNode(number)));
+  EXPECT_EQ(owner(devid), first.id);
+  EXPECT_EQ(owner({}), std::nullopt) << "those that have none share nothing";
+
+  NodeRecord second = Find(SampleNodeId(2)).value();
+  second.devid = devid;
+  NodeRecord fourth = SampleNode(4);
+  fourth.devid = devid;
+  for (const NodeRecord& copy : {second, fourth}) {
+    ExpectFails([&](Transaction& transaction) { return transaction.PutNode(copy); },
+                Code::kConflict, "devid-taken");
+  }
+  EXPECT_EQ(owner(devid), first.id);
+
+  first.revision = 1;
+  Must(Put(first));
+  first.revision = 2;
+  first.devid.clear();
+  Must(Put(first));
+  Must(Put(second));
+  EXPECT_EQ(owner(devid), second.id);
+}
+
+TEST_P(StoreTest, CountsNodesByStanding) {
+  const auto count = [&](Standing standing) {
+    return Read<uint64_t>([&](View& view) { return view.CountNodes(standing); });
+  };
+  for (const unsigned number : {1U, 2U, 3U}) {
+    NodeRecord node = SampleNode(number);
+    node.standing = number == 1 ? Standing::kAllowed : Standing::kPending;
+    Must(Put(node));
+  }
+  EXPECT_EQ(count(Standing::kPending), 2U);
+  EXPECT_EQ(count(Standing::kAllowed), 1U);
+  EXPECT_EQ(count(Standing::kBarred), 0U);
+  NodeRecord node = Find(SampleNodeId(2)).value();
+  node.standing = Standing::kBarred;
+  Must(Put(node));
+  EXPECT_EQ(count(Standing::kPending), 1U);
+  EXPECT_EQ(count(Standing::kBarred), 1U);
+}
+
 TEST_P(StoreTest, ListsNodesInOrderAPageAtATime) {
   for (const unsigned number : {5U, 1U, 4U, 2U, 3U}) Must(Put(SampleNode(number)));
   std::vector<NodeId> seen;
@@ -131,6 +181,24 @@ TEST_P(StoreTest, ListsNodesInOrderAPageAtATime) {
               return view.ListNodes("", std::numeric_limits<size_t>::max());
             }).size(),
             5U);
+}
+
+TEST_P(StoreTest, ListsThoseOfAStandingAPageAtATime) {
+  for (unsigned number = 1; number <= 6; ++number) {
+    NodeRecord node = SampleNode(number);
+    node.standing = number % 2 == 0 ? Standing::kPending : Standing::kAllowed;
+    Must(Put(node));
+  }
+  const auto list = [&](const NodeId& after) {
+    std::vector<NodeId> ids;
+    for (const NodeRecord& node : Read<std::vector<NodeRecord>>(
+             [&](View& view) { return view.ListNodesOf(Standing::kPending, after, 2); }))
+      ids.push_back(node.id);
+    return ids;
+  };
+  EXPECT_EQ(list(""), (std::vector{SampleNodeId(2), SampleNodeId(4)}));
+  EXPECT_EQ(list(SampleNodeId(4)), std::vector{SampleNodeId(6)});
+  EXPECT_TRUE(list(SampleNodeId(6)).empty());
 }
 
 // The stores.
