@@ -6,12 +6,15 @@
 
 #include "attest/codec.h"
 #include "attest/entry_codec.h"
+#include "issuer/decision_book.h"
 #include "issuer/entry_book.h"
 #include "issuer/entry_message.h"
 #include "issuer/grpc_error.h"
 #include "issuer/inventory.h"
+#include "issuer/inventory_message.h"
 #include "issuer/next_step.h"
 #include "issuer/node_message.h"
+#include "issuer/policy_calls.h"
 #include "lodekey/admin/v1/admin_service.grpc.pb.h"
 #include "platform/log.h"
 
@@ -30,9 +33,24 @@ std::map<std::string, std::string> LabelsOf(
 
 uint32_t LimitOf(uint32_t asked) { return asked == 0 ? kMaxList : std::min(asked, kMaxList); }
 
+// Of this standing; empty: of any.
+Result<std::vector<NodeRecord>> ListPage(Store& store, const std::string& standing,
+                                         const NodeId& after) {
+  std::vector<NodeRecord> page;
+  RETURN_IF_ERROR(store.Read([&](View& view) -> Result<void> {
+    if (standing.empty()) {
+      ASSIGN_OR_RETURN(page, view.ListNodes(after, kPage), "list nodes");
+      return {};
+    }
+    ASSIGN_OR_RETURN(const Standing wanted, ParseStanding(standing), "list nodes");
+    ASSIGN_OR_RETURN(page, view.ListNodesOf(wanted, after, kPage), "list nodes");
+    return {};
+  }),
+                  "list nodes");
+  return page;
+}
+
 bool Matches(const NodeRecord& record, const admin::ListNodesRequest& request) {
-  if (!request.standing().empty() && StandingName(record.standing) != request.standing())
-    return false;
   return std::ranges::all_of(request.labels(), [&](const auto& label) {
     const auto found = record.labels.find(label.first);
     return found != record.labels.end() && found->second == label.second;
@@ -45,6 +63,8 @@ class Service final : public admin::AdminService::Service {
       : context_(context),
         inventory_(context),
         entries_(context),
+        policies_(context),
+        decisions_(context),
         connections_(connections),
         peers_(peers) {}
 
@@ -122,6 +142,61 @@ class Service final : public admin::AdminService::Service {
     });
   }
 
+  grpc::Status ImportNodes(grpc::ServerContext* context, const admin::ImportNodesRequest* request,
+                           admin::ImportNodesResponse* response) override {
+    return Call(context, "ImportNodes", [&](const std::string& actor) -> Result<void> {
+      ASSIGN_OR_RETURN(
+          const ImportedNodes outcome,
+          issuer::ImportNodes(context_, DecodeInventoryRows(*request), request->dry_run(), actor),
+          "import nodes");
+      const auto changed = std::ranges::count_if(outcome.imported, &ImportedNode::changed);
+      if (!request->dry_run()) LogChanges("import", changed, actor);
+      *response = EncodeImportedNodes(outcome);
+      return {};
+    });
+  }
+
+  grpc::Status AdmitNodes(grpc::ServerContext* context, const admin::AdmitNodesRequest* request,
+                          admin::AdmitNodesResponse* response) override {
+    return Call(context, "AdmitNodes", [&](const std::string& actor) -> Result<void> {
+      ASSIGN_OR_RETURN(const ApprovedNodes outcome,
+                       issuer::AdmitNodes(context_, DecodeApproval(*request), actor), "admit nodes");
+      if (!request->dry_run())
+        LogChanges(request->deny() ? "deny" : "approve", std::ssize(outcome.changed), actor);
+      for (const NodeRecord& record : outcome.nodes) {
+        ASSIGN_OR_RETURN(*response->add_nodes(), EncodeNode(context_, record), "show a node");
+      }
+      response->mutable_changed()->Add(outcome.changed.begin(), outcome.changed.end());
+      return {};
+    });
+  }
+
+  grpc::Status ListDecisions(grpc::ServerContext* context,
+                             const admin::ListDecisionsRequest* request,
+                             admin::ListDecisionsResponse* response) override {
+    return Call(context, "ListDecisions", [&](const std::string&) -> Result<void> {
+      ASSIGN_OR_RETURN(DecisionFilter filter, DecodeDecisionFilter(*request), "list decisions");
+      ASSIGN_OR_RETURN(
+          const DecisionPage page,
+          decisions_.List(std::move(filter), request->code(), LimitOf(request->limit())),
+          "list decisions");
+      response->mutable_decisions()->Add(page.decisions.begin(), page.decisions.end());
+      response->set_next(page.next);
+      return {};
+    });
+  }
+
+  grpc::Status ShowDecision(grpc::ServerContext* context, const admin::ShowDecisionRequest* request,
+                            admin::ShowDecisionResponse* response) override {
+    return Call(context, "ShowDecision", [&](const std::string&) -> Result<void> {
+      ASSIGN_OR_RETURN(const DecisionRecord record,
+                       decisions_.Find(AsBytes(request->input_digest())), "show a decision");
+      *response->mutable_decision() = DecisionOf(record);
+      response->set_input(record.input);
+      return {};
+    });
+  }
+
   grpc::Status ListEntries(grpc::ServerContext* context, const admin::ListEntriesRequest* request,
                            admin::ListEntriesResponse* response) override {
     return Call(context, "ListEntries", [&](const std::string&) -> Result<void> {
@@ -160,6 +235,44 @@ class Service final : public admin::AdminService::Service {
     });
   }
 
+  grpc::Status CheckPolicy(grpc::ServerContext* context, const admin::CheckPolicyRequest* request,
+                           admin::CheckPolicyResponse* response) override {
+    return Call(context, "CheckPolicy",
+                [&](const std::string&) { return policies_.Check(*request, *response); });
+  }
+
+  grpc::Status ShowPolicy(grpc::ServerContext* context, const admin::ShowPolicyRequest* request,
+                          admin::ShowPolicyResponse* response) override {
+    return Call(context, "ShowPolicy",
+                [&](const std::string&) { return policies_.Show(*request, *response); });
+  }
+
+  grpc::Status EvaluatePolicy(grpc::ServerContext* context,
+                              const admin::EvaluatePolicyRequest* request,
+                              admin::EvaluatePolicyResponse* response) override {
+    return Call(context, "EvaluatePolicy",
+                [&](const std::string&) { return policies_.Evaluate(*request, *response); });
+  }
+
+  grpc::Status PlanPolicy(grpc::ServerContext* context, const admin::PlanPolicyRequest* request,
+                          admin::PlanPolicyResponse* response) override {
+    return Call(context, "PlanPolicy",
+                [&](const std::string&) { return policies_.Plan(*request, *response); });
+  }
+
+  grpc::Status ApplyPolicy(grpc::ServerContext* context, const admin::ApplyPolicyRequest* request,
+                           admin::ApplyPolicyResponse* response) override {
+    return Call(context, "ApplyPolicy", [&](const std::string& actor) {
+      return policies_.Apply(*request, actor, *response);
+    });
+  }
+
+  grpc::Status ListPolicies(grpc::ServerContext* context, const admin::ListPoliciesRequest*,
+                            admin::ListPoliciesResponse* response) override {
+    return Call(context, "ListPolicies",
+                [&](const std::string&) { return policies_.List(*response); });
+  }
+
   grpc::Status ShowBundle(grpc::ServerContext* context, const admin::ShowBundleRequest*,
                           admin::ShowBundleResponse* response) override {
     return Call(context, "ShowBundle", [&](const std::string&) -> Result<void> {
@@ -180,6 +293,15 @@ class Service final : public admin::AdminService::Service {
   Result<void> List(const admin::ListNodesRequest& request, admin::ListNodesResponse& response);
   Result<void> Show(admin::ShowIssuerResponse& response);
 
+  Result<DecisionFilter> DecodeDecisionFilter(const admin::ListDecisionsRequest& request);
+
+  // Of a verb for many nodes.
+  static void LogChanges(const std::string& verb, ptrdiff_t changed, const std::string& actor) {
+    if (changed == 0) return;
+    platform::LogEvent(platform::LogLevel::kInfo, "an operator changed nodes",
+                       {{"nodes", std::to_string(changed)}, {"verb", verb}, {"actor", actor}});
+  }
+
   Result<void> Report(const ChangedNode& changed, const std::string& verb, const std::string& actor,
                       admin::ChangeResponse& response) {
     response.set_changed(changed.changed);
@@ -194,6 +316,8 @@ class Service final : public admin::AdminService::Service {
   Context& context_;
   Inventory inventory_;
   EntryBook entries_;
+  PolicyCalls policies_;
+  DecisionBook decisions_;
   Connections& connections_;
   const platform::PeerMap& peers_;
 };
@@ -203,12 +327,7 @@ Result<void> Service::List(const admin::ListNodesRequest& request,
   const uint32_t limit = LimitOf(request.limit());
   std::string after = request.after();
   for (;;) {
-    std::vector<NodeRecord> page;
-    RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
-      ASSIGN_OR_RETURN(page, view.ListNodes(after, kPage), "list nodes");
-      return {};
-    }),
-                    "list nodes");
+    ASSIGN_OR_RETURN(const auto page, ListPage(context_.store, request.standing(), after), "list");
     for (const NodeRecord& record : page) {
       after = record.id;
       if (!Matches(record, request)) continue;
@@ -220,6 +339,19 @@ Result<void> Service::List(const admin::ListNodesRequest& request,
     }
     if (page.size() < kPage) return {};
   }
+}
+
+Result<DecisionFilter> Service::DecodeDecisionFilter(const admin::ListDecisionsRequest& request) {
+  DecisionFilter filter{.after = request.after(),
+                        .since = Time(Duration(request.since_unix_ms())),
+                        .point = request.point()};
+  if (request.until_unix_ms() != 0) filter.until = Time(Duration(request.until_unix_ms()));
+  if (request.has_allowed()) filter.allowed = request.allowed();
+  if (!request.node().empty()) {
+    ASSIGN_OR_RETURN(const NodeRecord node, inventory_.Find(request.node()), "list decisions");
+    filter.node = node.id;
+  }
+  return filter;
 }
 
 Result<void> Service::Show(admin::ShowIssuerResponse& response) {
@@ -240,13 +372,12 @@ Result<void> Service::Show(admin::ShowIssuerResponse& response) {
     ASSIGN_OR_RETURN(const crypto::ChainHead head, view.AuditHead(), "audit head");
     response.set_audit_seq(head.seq);
     response.set_audit_hash(attest::ToField(head.hash));
-    for (std::string after;;) {
-      ASSIGN_OR_RETURN(const auto page, view.ListNodes(after, kPage), "count nodes");
-      for (const NodeRecord& record : page)
-        ++(*response.mutable_nodes_by_standing())[std::string(StandingName(record.standing))];
-      if (page.size() < kPage) return {};
-      after = page.back().id;
+    for (const Standing standing : kStandings) {
+      ASSIGN_OR_RETURN(const uint64_t count, view.CountNodes(standing), "count nodes");
+      if (count > 0)
+        (*response.mutable_nodes_by_standing())[std::string(StandingName(standing))] = count;
     }
+    return {};
   });
 }
 

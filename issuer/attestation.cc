@@ -7,6 +7,7 @@
 #include "attest/codec.h"
 #include "base/guarded.h"
 #include "issuer/audit_record.h"
+#include "issuer/decision_record.h"
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
 #include "issuer/quarantine.h"
@@ -90,8 +91,11 @@ lodekey::verdict::v1::Verdict NonceVerdict(lodekey::verdict::v1::Verdict::Outcom
 // One Attest from identified peer to reply.
 class Attesting {
  public:
-  Attesting(const Context& context, PeerNode peer)
-      : context_(context), peer_(std::move(peer)), before_(peer_.record.standing) {}
+  Attesting(const Context& context, PeerNode peer, PolicyScene scene)
+      : context_(context),
+        peer_(std::move(peer)),
+        scene_(std::move(scene)),
+        before_(peer_.record.standing) {}
 
   void OfferNonce(Time now) { *response_.mutable_next() = OfferNextStep(context_, record(), now); }
   // Answers that the message is refused, and offers a new nonce; the node's standing is unchanged.
@@ -106,15 +110,24 @@ class Attesting {
  private:
   // Why the standing is what it is; empty: all is well.
   std::string Reason() const {
-    return quarantine_.empty() && verdict_ ? FirstFailure(*verdict_) : quarantine_;
+    return quarantine_.empty() && decision_ ? FirstFailure(decision_->failed()) : quarantine_;
   }
-  Result<void> Accept(const Decision& decision, const IssuedNonce& nonce,
-                      const attest::Evidence& evidence, Time now);
+  Result<void> Accept(const IssuedNonce& nonce, const attest::Evidence& evidence, Time now);
+  // What became of the evidence, for the audit log.
+  void Report(std::string_view event, Time now) {
+    audit_.push_back(EvidenceRecord({.event = event,
+                                     .node = record().id,
+                                     .decision = *decision_,
+                                     .standing = record().standing},
+                                    now));
+  }
   void AcceptIma(const attest::Evidence& evidence);
 
   const Context& context_;
   PeerNode peer_;
+  PolicyScene scene_;
   std::optional<attest::Verdict> verdict_;
+  std::optional<Decision> decision_;
   std::optional<Grant> grant_;
   Standing before_;
   std::string quarantine_;  // why; empty: it is not
@@ -139,34 +152,34 @@ Result<void> Attesting::Judge(IssuedNonce& nonce, const node::AttestRequest& req
                               ByteView request_digest, Time now) {
   ASSIGN_OR_RETURN(const attest::Evidence evidence, attest::DecodeEvidence(request.evidence()),
                    "evidence");
-  ASSIGN_OR_RETURN(
-      const attest::References references,
-      LoadReferences(context_.store, peer_.subject.group, context_.config.appraisal.bank),
-      "references");
+  const auto policy = context_.policy.Current();
+  ASSIGN_OR_RETURN(const attest::References references,
+                   LoadReferences(context_.store, peer_.subject.group, policy->appraisal.bank),
+                   "references");
   verdict_ = attest::AppraiseEvidence(peer_.subject, nonce.value, StateOf(*record().enrolment),
-                                      evidence, references, context_.config.appraisal);
-  const Decision decision = Decision::After(*verdict_);
-  *response_.mutable_verdict() = attest::EncodeVerdict(*verdict_, now);
+                                      evidence, references, policy->appraisal);
+  decision_ = DecideStanding(context_.policy, scene_, record(), record().enrolment->assurance,
+                             *verdict_, nonce.made);
+  const Decision& decision = *decision_;
+  *response_.mutable_verdict() = EncodeVerdict(*verdict_, decision, record().id, now);
   // A refused message changes no standing, and leaves the nonce to the evidence it was made for. A
   // new nonce is offered, and the refusal is on record.
   if (!decision.binding()) {
-    audit_.push_back(
-        VerdictRecord("message.refused", record().id, *verdict_, record().standing, now));
+    Report("message.refused", now);
     OfferNonce(now);
     return {};
   }
   nonce.request_digest = ToBytes(request_digest);
   const Bytes used = nonce.value;
-  if (decision.allowed()) RETURN_IF_ERROR(Accept(decision, nonce, evidence, now), "accept");
+  if (decision.allowed()) RETURN_IF_ERROR(Accept(nonce, evidence, now), "accept");
   record().standing = decision.standing();
   record().last_verdict = response_.verdict().SerializeAsString();
   record().last_pcrs = verdict_->proved()->pcrs;
   record().last_seen = record().updated = now;
-  audit_.push_back(VerdictRecord(decision.allowed() ? "node.attested" : "node.refused", record().id,
-                                 *verdict_, record().standing, now));
+  Report(decision.allowed() ? "node.attested" : "node.refused", now);
   quarantine_ = QuarantineReason(*verdict_);
   if (!quarantine_.empty()) audit_.push_back(QuarantineRecord(record().id, quarantine_, now));
-  if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), now));
+  if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), grant_->ruling(), now));
   OfferNonce(now);
   const auto kept = std::ranges::find(record().nonces, used, &IssuedNonce::value);
   if (kept != record().nonces.end()) {
@@ -205,8 +218,8 @@ Result<void> Attesting::JudgeReuse(const IssuedNonce& nonce, const node::AttestR
   return {};
 }
 
-Result<void> Attesting::Accept(const Decision& decision, const IssuedNonce& nonce,
-                               const attest::Evidence& evidence, Time now) {
+Result<void> Attesting::Accept(const IssuedNonce& nonce, const attest::Evidence& evidence,
+                               Time now) {
   Enrolment& enrolment = *record().enrolment;
   const attest::Proved& proved = *verdict_->proved();
   enrolment.clock = proved.clock;
@@ -221,7 +234,7 @@ Result<void> Attesting::Accept(const Decision& decision, const IssuedNonce& nonc
       record().standing == Standing::kActive)
     return {};
   ASSIGN_OR_RETURN(grant_,
-                   Grant::ForNode(decision,
+                   Grant::ForNode(*decision_,
                                   {.node = record().id,
                                    .key = peer_.subject.node_key.key(),
                                    .evidence_time = nonce.made,
@@ -248,6 +261,11 @@ void Attesting::Commit(Reply<node::AttestResponse> reply) && {
   auto self = std::make_shared<Attesting>(std::move(*this));
   const auto change = [self](Transaction& transaction) -> Result<void> {
     RETURN_IF_ERROR(transaction.PutNode(self->record()), "store the node");
+    if (self->decision_ && self->decision_->ruling()) {
+      RETURN_IF_ERROR(
+          transaction.PutDecision(DecisionRecordOf(*self->decision_->ruling(), self->record().id)),
+          "store the decision");
+    }
     for (const std::string& record : self->audit_) transaction.Audit(record);
     if (self->grant_)
       RETURN_IF_ERROR(transaction.PutCredential(self->grant_->record()), "store the credential");
@@ -327,14 +345,18 @@ Result<void> Attestation::Charge(const PeerNode& peer) const {
 }
 
 void Attestation::Attest(PeerNode peer, const node::AttestRequest& request,
-                         Reply<node::AttestResponse> reply) const {
+                         const std::string& source, Reply<node::AttestResponse> reply) const {
   const Time now = context_.now();
-  Attesting work(context_, std::move(peer));
+  Attesting work(context_, std::move(peer), SceneOf(context_, source, now));
   std::optional<node::AttestResponse> repeated;
   auto answered = Answer(context_, work, request, now, repeated);
   if (!answered) return reply(std::unexpected(std::move(answered.error()).Wrapped("attest")));
   if (repeated) return reply(*std::move(repeated));
   std::move(work).Commit(std::move(reply));
+}
+
+PolicyScene SceneOf(const Context& context, const std::string& source, Time now) {
+  return {.trust_domain = context.config.trust_domain, .source = source, .now = now};
 }
 
 Result<attest::References> LoadReferences(Store& store, const std::string& group,

@@ -31,10 +31,10 @@ class Attestation {
   // Charges a call to the node. Error::name: "too-many-attestations".
   Result<void> Charge(const PeerNode& peer) const;
 
-  // Error::name: "nonce-unknown", "nonce-expired", "nonce-not-yet-valid", "nonce-used"; a verdict
-  // otherwise.
+  // `source` is the address that asks. Error::name: "nonce-unknown", "nonce-expired",
+  // "nonce-not-yet-valid", "nonce-used"; a verdict otherwise.
   void Attest(PeerNode peer, const lodekey::node::v1::AttestRequest& request,
-              Reply<lodekey::node::v1::AttestResponse> reply) const;
+              const std::string& source, Reply<lodekey::node::v1::AttestResponse> reply) const;
 
  private:
   Context& context_;

@@ -25,6 +25,16 @@ std::string Clipped(const std::string& text, size_t most = kMaxText) {
   return text.size() <= most ? text : text.substr(0, most) + "...";
 }
 
+// Which policy decided, by which rule and why; on what, is kept with the decision.
+Json PolicyField(const Ruling& ruling) {
+  Json reasons = Json::array();
+  for (const Reason& reason : ruling.output().reasons) reasons.push_back(Clipped(reason.code));
+  return {{"version", ruling.policy_version()},
+          {"rule", Clipped(ruling.output().rule)},
+          {"reasons", std::move(reasons)},
+          {"input", ToHex(ruling.input_digest())}};
+}
+
 // By the names that docs/cli.md has for them; what is not set is null.
 Json FieldsOf(const std::optional<attest::Entry>& entry) {
   if (!entry) return Json::object();
@@ -73,23 +83,33 @@ std::string_view EventOf(const EntryAction& action) {
 
 }  // namespace
 
-std::string VerdictRecord(std::string_view event, const NodeId& node,
-                          const attest::Verdict& verdict, Standing standing, Time now) {
+std::string EvidenceRecord(const JudgedEvidence& judged, Time now) {
   Json json = {{"time", FormatTime(now)},
-               {"event", event},
-               {"node", node},
-               {"outcome", attest::OutcomeName(verdict.outcome())},
-               {"standing", StandingName(standing)}};
-  for (const attest::FailedRule& rule : verdict.failed()) {
+               {"event", judged.event},
+               {"node", judged.node},
+               {"outcome", attest::OutcomeName(judged.decision.outcome())},
+               {"standing", StandingName(judged.standing)}};
+  for (const attest::FailedRule& rule : judged.decision.failed()) {
     json["failed"].push_back({{"code", rule.code},
                               {"subject", rule.subject},
                               {"expected", Clipped(rule.expected)},
                               {"seen", Clipped(rule.seen)}});
   }
+  if (judged.admission != nullptr) json["admission"] = PolicyField(*judged.admission);
+  if (judged.decision.ruling()) json["policy"] = PolicyField(*judged.decision.ruling());
   return Line(json);
 }
 
-std::string CredentialAuditRecord(const CredentialRecord& credential, Time now) {
+std::string RulingRecord(std::string_view event, const Ruling& ruling, const NodeId& node,
+                         const std::string& entry, Time now) {
+  Json json = {{"time", FormatTime(now)}, {"event", event}, {"node", node}};
+  if (!entry.empty()) json["entry"] = entry;
+  json["policy"] = PolicyField(ruling);
+  return Line(json);
+}
+
+std::string CredentialAuditRecord(const CredentialRecord& credential, const Ruling& ruling,
+                                  Time now) {
   Json json = {{"time", FormatTime(now)},
                {"event", "credential.issued"},
                {"node", credential.node},
@@ -100,7 +120,8 @@ std::string CredentialAuditRecord(const CredentialRecord& credential, Time now) 
                {"not_before", FormatTime(credential.not_before)},
                {"not_after", FormatTime(credential.not_after)},
                {"evidence_time", FormatTime(credential.evidence_time)},
-               {"tbs_sha256", ToHex(credential.tbs_digest)}});
+               {"tbs_sha256", ToHex(credential.tbs_digest)},
+               {"policy", PolicyField(ruling)}});
   return Line(json);
 }
 
@@ -127,8 +148,25 @@ std::string OperatorRecord(const OperatorAction& action, Time now) {
                {"node", action.node}};
   if (!action.before.empty()) json["before"] = action.before;
   if (!action.detail.empty()) json["detail"] = action.detail;
+  for (const auto& [name, value] : action.shown) json["shown"][name] = Clipped(value);
   for (const ReferencePcr& reference : action.values)
     json["values"].push_back({{"pcr", reference.pcr}, {"value", ToHex(reference.value)}});
+  return Line(json);
+}
+
+std::string PolicyAuditRecord(const PolicyRecord& policy, const std::string& actor) {
+  Json json = {{"time", FormatTime(policy.applied)},
+               {"event", "policy.applied"},
+               {"actor", actor},
+               {"version", policy.version},
+               {"digest", ToHex(policy.digest)},
+               {"allows_all", policy.allows_all}};
+  if (policy.rolled_back_to != 0) json["rolled_back_to"] = policy.rolled_back_to;
+  if (!policy.note.empty()) json["note"] = Clipped(policy.note);
+  if (!policy.signer.empty()) {
+    json["signer"] = ToHex(policy.signer);
+    json["signed_version"] = policy.signed_version;
+  }
   return Line(json);
 }
 

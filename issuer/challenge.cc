@@ -10,7 +10,34 @@ namespace {
 
 constexpr size_t kMaxSealed = 8192;
 constexpr size_t kMaxField = 2048;
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+
+// Without a DevID the name of its key is empty, and nothing follows.
+void EncodeDevId(const std::optional<attest::DevIdClaim>& devid, Writer& writer) {
+  if (!devid) {
+    writer.Sized32("");
+    return;
+  }
+  writer.Sized32(devid->key_name)
+      .Sized32(devid->unproved.key_sha256)
+      .Sized32(devid->unproved.subject)
+      .Sized32(devid->unproved.serial)
+      .Sized32(devid->unproved.issuer);
+}
+
+Result<std::optional<attest::DevIdClaim>> DecodeDevId(Reader& reader) {
+  ASSIGN_OR_RETURN(const ByteView name, reader.Sized32(kMaxField), "name of the key");
+  if (name.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(const ByteView key, reader.Sized32(kMaxField), "key");
+  ASSIGN_OR_RETURN(const ByteView subject, reader.Sized32(kMaxField), "subject");
+  ASSIGN_OR_RETURN(const ByteView serial, reader.Sized32(kMaxField), "serial");
+  ASSIGN_OR_RETURN(const ByteView issuer, reader.Sized32(kMaxField), "issuer");
+  return attest::DevIdClaim{.unproved = {.subject = std::string(AsText(subject)),
+                                         .serial = std::string(AsText(serial)),
+                                         .issuer = std::string(AsText(issuer)),
+                                         .key_sha256 = ToBytes(key)},
+                            .key_name = ToBytes(name)};
+}
 
 Bytes Encode(const Challenge& challenge) {
   Writer writer;
@@ -22,9 +49,11 @@ Bytes Encode(const Challenge& challenge) {
       .Sized32(challenge.node_id)
       .U64Be(challenge.node_revision)
       .U8(static_cast<uint8_t>(challenge.assurance))
+      .Sized32(challenge.assurance_reason)
       .Sized32(challenge.ek_public)
       .Sized32(challenge.ak_public)
       .Sized32(challenge.node_key_public);
+  EncodeDevId(challenge.devid, writer);
   return std::move(writer).Finish();
 }
 
@@ -41,9 +70,11 @@ Result<Challenge> Decode(ByteView bytes) {
   ASSIGN_OR_RETURN(const ByteView node_id, reader.Sized32(kMaxField), "node id");
   ASSIGN_OR_RETURN(challenge.node_revision, reader.U64Be(), "revision");
   ASSIGN_OR_RETURN(const uint8_t assurance, reader.U8(), "assurance");
+  ASSIGN_OR_RETURN(const ByteView reason, reader.Sized32(kMaxField), "assurance reason");
   ASSIGN_OR_RETURN(const ByteView ek, reader.Sized32(kMaxField), "EK");
   ASSIGN_OR_RETURN(const ByteView ak, reader.Sized32(kMaxField), "AK");
   ASSIGN_OR_RETURN(const ByteView node_key, reader.Sized32(kMaxField), "node key");
+  ASSIGN_OR_RETURN(challenge.devid, DecodeDevId(reader), "DevID");
   RETURN_IF_ERROR(reader.ExpectEnd(), "challenge");
   challenge.id = ToBytes(id);
   challenge.made = ToTime(made);
@@ -52,6 +83,7 @@ Result<Challenge> Decode(ByteView bytes) {
   challenge.activation_secret = crypto::Secret::Copy(secret);
   challenge.node_id = std::string(AsText(node_id));
   challenge.assurance = static_cast<attest::Assurance>(assurance);
+  challenge.assurance_reason = std::string(AsText(reason));
   challenge.ek_public = ToBytes(ek);
   challenge.ak_public = ToBytes(ak);
   challenge.node_key_public = ToBytes(node_key);

@@ -2,8 +2,10 @@
 // sealed_state: no server-side session exists (docs/protocol.md, Sealed state).
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "attest/devid.h"
 #include "attest/endorsement.h"
 #include "base/bytes.h"
 #include "base/result.h"
@@ -21,9 +23,11 @@ struct Challenge {
   std::string node_id;
   uint64_t node_revision = 0;  // of the node's record when it was admitted
   attest::Assurance assurance = attest::Assurance::kInventory;
-  Bytes ek_public;  // TPM2B_PUBLIC
+  std::string assurance_reason = {};  // why it is no higher
+  Bytes ek_public;                    // TPM2B_PUBLIC
   Bytes ak_public;
   Bytes node_key_public;
+  std::optional<attest::DevIdClaim> devid = {};  // shown, and not proved yet
 };
 
 // Thread-safe.

@@ -23,26 +23,6 @@ constexpr int64_t kMinute = 60 * kSecond;
 constexpr int64_t kHour = 60 * kMinute;
 constexpr int64_t kDay = 24 * kHour;
 
-Result<void> CheckMask(std::string_view text) {
-  RETURN_IF_ERROR(tpm::ParsePcrMask(text), "must be PCR numbers such as 0-9,14");
-  return {};
-}
-
-// What cannot hold a claim whatever the rest of the configuration says: firmware and boot loader
-// extend 0-9, IMA extends 10, and 16-23 can be reset within a boot (PC Client Platform TPM Profile,
-// PCR attributes).
-constexpr tpm::PcrMask kNeverLedger = 0xff07ff;
-
-Result<void> CheckLedgerMask(std::string_view text) {
-  ASSIGN_OR_RETURN(const tpm::PcrMask mask, tpm::ParsePcrMask(text),
-                   "must be PCR numbers such as 13");
-  if ((mask & kNeverLedger) == 0) return {};
-  return Fail(Code::kInvalidArgument,
-              fmt::format("must be registers from 11 to 15, not PCR {}: 0-9 hold the boot, 10 is "
-                          "IMA's, 16-23 can be reset within a boot",
-                          tpm::FormatPcrMask(mask & kNeverLedger)));
-}
-
 std::vector<Option> GeneralOptions() {
   return {
       {.key = "trust_domain",
@@ -71,55 +51,29 @@ std::vector<Option> GeneralOptions() {
        .kind = OptionKind::kPath,
        .fallback = "/etc/lodekey/vendor-roots",
        .doc = "directory with the root certificates of TPM vendors"},
+      {.key = "admission.devid_roots",
+       .kind = OptionKind::kPath,
+       .fallback = "",
+       .doc = "directory with the root certificates of the operator's DevID CA"},
       {.key = "admission.emulator_roots",
        .kind = OptionKind::kPath,
        .fallback = "",
        .doc = "directory with roots of TPM emulators, for test systems"},
-      {.key = "admission.minimum_assurance",
-       .fallback = "inventory",
-       .doc = "what an EK certificate must prove",
-       .choices = {"inventory", "emulator", "hardware"}},
   };
 }
 
-std::vector<Option> AppraisalOptions() {
+Result<void> CheckSigner(std::string_view text) {
+  RETURN_IF_ERROR(ParsePolicySigner(text), "signer");
+  return {};
+}
+
+std::vector<Option> PolicyOptions() {
   return {
-      {.key = "appraisal.bank",
-       .fallback = "sha256",
-       .doc = "PCR bank that is quoted",
-       .choices = {"sha256", "sha384"}},
-      {.key = "appraisal.required_pcrs",
-       .fallback = "0-15",
-       .doc = "registers that every quote must cover",
-       .check = CheckMask},
-      {.key = "appraisal.static_pcrs",
-       .fallback = "0-9,14",
-       .doc = "registers that do not change within a boot",
-       .check = CheckMask},
-      {.key = "appraisal.ledger_registers",
-       .fallback = "13",
-       .doc = "registers that may hold an agent's ledger, of 11 to 15",
-       .check = CheckLedgerMask},
-      {.key = "appraisal.require_references",
-       .kind = OptionKind::kFlag,
-       .fallback = "false",
-       .doc = "refuse nodes whose group has no approved PCR values"},
-      {.key = "appraisal.require_claim",
-       .kind = OptionKind::kFlag,
-       .fallback = "true",
-       .doc = "refuse hosts without a ledger register"},
-      {.key = "appraisal.accept_touched_ledger",
-       .kind = OptionKind::kFlag,
-       .fallback = "false",
-       .doc = "accept a ledger register that was in use before the agent's first look"},
-      {.key = "appraisal.accept_firmware_change",
-       .kind = OptionKind::kFlag,
-       .fallback = "true",
-       .doc = "accept another TPM firmware version than at the last enrolment"},
-      {.key = "appraisal.accept_new_ak",
-       .kind = OptionKind::kFlag,
-       .fallback = "false",
-       .doc = "accept a new attestation key of a known host in a later boot without approval"},
+      {.key = "policy.signers",
+       .kind = OptionKind::kList,
+       .fallback = "",
+       .doc = "Ed25519 keys whose policies are taken; none: no signature is asked for",
+       .check = CheckSigner},
   };
 }
 
@@ -182,34 +136,41 @@ std::vector<Option> LifetimeOptions() {
   };
 }
 
-// The checks of the schema have passed: these texts parse.
-tpm::PcrMask Mask(const platform::Config& config, std::string_view key) {
-  return tpm::ParsePcrMask(config.Text(key)).value();
+std::vector<Option> RetentionOptions() {
+  return {
+      {.key = "retention.decisions",
+       .kind = OptionKind::kSpan,
+       .fallback = "7d",
+       .doc = "how long decisions of the policy are kept with their inputs",
+       .min = kHour,
+       .max = 366 * kDay},
+      {.key = "retention.decision_bytes",
+       .kind = OptionKind::kSize,
+       .fallback = "1GiB",
+       .doc = "how much their inputs may have; beyond it the oldest are forgotten",
+       .min = int64_t{1} << 20,
+       .max = int64_t{1} << 40},
+      {.key = "retention.evidence",
+       .kind = OptionKind::kSpan,
+       .fallback = "30d",
+       .doc = "how long a boot log that no enrolment names is kept",
+       .min = kHour,
+       .max = 3660 * kDay},
+      {.key = "retention.pending",
+       .kind = OptionKind::kSpan,
+       .fallback = "7d",
+       .doc = "how long a host waits for approval, from when it was last seen",
+       .min = kHour,
+       .max = 366 * kDay},
+  };
 }
 
-attest::AppraisalPolicy ReadAppraisal(const platform::Config& config) {
-  return {.bank = crypto::ParseHashName(config.Text("appraisal.bank")).value(),
-          .required = Mask(config, "appraisal.required_pcrs"),
-          .static_pcrs = Mask(config, "appraisal.static_pcrs"),
-          .require_references = config.Flag("appraisal.require_references"),
-          .require_claim = config.Flag("appraisal.require_claim"),
-          .accept_touched_ledger = config.Flag("appraisal.accept_touched_ledger"),
-          .accept_firmware_change = config.Flag("appraisal.accept_firmware_change"),
-          .accept_new_ak = config.Flag("appraisal.accept_new_ak"),
-          .ledger_registers = Mask(config, "appraisal.ledger_registers")};
-}
-
-// A register that may not change within a boot cannot hold what is recorded in it.
-Result<void> CheckLedgerIsNotStatic(const platform::Config& config) {
-  const tpm::PcrMask both =
-      Mask(config, "appraisal.ledger_registers") & Mask(config, "appraisal.static_pcrs");
-  if (both == 0) return {};
-  return Fail(Code::kInvalidArgument,
-              fmt::format("PCR {} cannot be in 'appraisal.ledger_registers' ({}) and "
-                          "in 'appraisal.static_pcrs' ({})",
-                          tpm::FormatPcrMask(both), config.Origin("appraisal.ledger_registers"),
-                          config.Origin("appraisal.static_pcrs")),
-              {.name = "config-invalid"});
+// What a file of an earlier version may have.
+bool NamesWhatMoved(const std::string& problems) {
+  constexpr std::array kMoved = {"unknown key 'appraisal.",
+                                 "unknown key 'admission.minimum_assurance", "ISSUER_APPRAISAL_",
+                                 "ISSUER_ADMISSION_MINIMUM_ASSURANCE"};
+  return std::ranges::any_of(kMoved, [&](const char* name) { return problems.contains(name); });
 }
 
 // A host whose certificate ends before it attests again would be without an identity in between,
@@ -253,8 +214,9 @@ Result<std::vector<crypto::Certificate>> ReadRoots(const std::string& path) {
 const platform::ConfigSchema& IssuerConfigSchema() {
   static const platform::ConfigSchema schema = [] {
     platform::ConfigSchema all = GeneralOptions();
-    std::ranges::move(AppraisalOptions(), std::back_inserter(all));
+    std::ranges::move(PolicyOptions(), std::back_inserter(all));
     std::ranges::move(LifetimeOptions(), std::back_inserter(all));
+    std::ranges::move(RetentionOptions(), std::back_inserter(all));
     return all;
   }();
   return schema;
@@ -267,9 +229,15 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
                                       .file_required = !path.empty(),
                                       .environment_prefix = std::string(kEnvironmentPrefix),
                                       .command_line = command_line});
-  if (!loaded) return std::unexpected(std::move(loaded.error()));
+  if (!loaded) {
+    Error error = std::move(loaded.error());
+    if (NamesWhatMoved(error.text))
+      error.advice =
+          "[appraisal] and admission.minimum_assurance moved into the policy's data.json: "
+          "take them out of here, then: lodekey policy show --write DIR";
+    return std::unexpected(std::move(error));
+  }
   platform::Config raw = *std::move(loaded);
-  RETURN_IF_ERROR(CheckLedgerIsNotStatic(raw), "configuration");
   RETURN_IF_ERROR(CheckLifetimes(raw), "configuration");
   IssuerConfig config;
   config.trust_domain = raw.Text("trust_domain");
@@ -280,10 +248,12 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
   config.admin_socket = raw.Text("admin.socket");
   config.admin_group = raw.Text("admin.group");
   config.vendor_roots = raw.Text("admission.vendor_roots");
+  config.devid_roots = raw.Text("admission.devid_roots");
   config.emulator_roots = raw.Text("admission.emulator_roots");
-  config.appraisal = ReadAppraisal(raw);
-  ASSIGN_OR_RETURN(config.minimum_assurance,
-                   attest::ParseAssurance(raw.Text("admission.minimum_assurance")), "admission");
+  for (const std::string& text : raw.List("policy.signers")) {
+    ASSIGN_OR_RETURN(config.policy_signers.emplace_back(), ParsePolicySigner(text),
+                     "'policy.signers'");
+  }
   config.attest_interval = raw.Span("attestation.interval");
   config.nonce_slack = raw.Span("attestation.nonce_slack");
   config.challenge_life = raw.Span("attestation.challenge_life");
@@ -291,6 +261,10 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
   config.intermediate_ttl = raw.Span("ca.intermediate_ttl");
   config.root_ttl = raw.Span("ca.root_ttl");
   config.jwt_key_ttl = raw.Span("ca.jwt_key_ttl");
+  config.retention = {.decisions = raw.Span("retention.decisions"),
+                      .decision_bytes = raw.Size("retention.decision_bytes"),
+                      .evidence = raw.Span("retention.evidence"),
+                      .pending = raw.Span("retention.pending")};
   config.enrolments_per_second = static_cast<uint32_t>(raw.Integer("limits.enrolments_per_second"));
   config.enrolments_per_source = static_cast<uint32_t>(raw.Integer("limits.enrolments_per_source"));
   config.raw = std::move(raw);

@@ -5,10 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "attest/appraisal.h"
-#include "attest/endorsement.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "crypto/certificate.h"
+#include "issuer/policy_trust.h"
+#include "issuer/store.h"
 #include "platform/config.h"
 #include "platform/host_port.h"
 #include "platform/log.h"
@@ -26,9 +27,10 @@ struct IssuerConfig {
   std::string admin_group = {};
 
   std::string vendor_roots = {};  // directory of *.pem, *.crt: roots of TPM vendors; may be absent
+  std::string devid_roots = {};   // the same of the operator's DevID CA; empty: there is none
   std::string emulator_roots = {};  // the same for TPMs in software, for tests
-  attest::AppraisalPolicy appraisal = {};
-  attest::Assurance minimum_assurance = attest::Assurance::kInventory;
+
+  PolicySigners policy_signers = {};
 
   Duration attest_interval = {};
   Duration nonce_slack = {};       // a scheduled nonce lives for interval + slack
@@ -37,6 +39,8 @@ struct IssuerConfig {
   Duration intermediate_ttl = {};  // at most 7 days
   Duration root_ttl = {};
   Duration jwt_key_ttl = {};  // how long a key signs JWT-SVIDs; at least an hour
+
+  Retention retention = {};
 
   uint32_t enrolments_per_second = 0;  // all sources together
   uint32_t enrolments_per_source = 0;  // per second and source address

@@ -16,6 +16,8 @@
 namespace lodekey::issuer {
 namespace {
 
+constexpr std::string_view kV6 = "ipv6:%5B";  // how gRPC names a peer on IPv6
+
 // The peer of a socket as gRPC writes it; nullopt for anything else.
 std::optional<std::string> PeerName(int fd) {
   sockaddr_storage storage{};
@@ -70,8 +72,27 @@ bool Connections::Close(const NodeId& node) {
   return ShutDownPeer(peer);
 }
 
+std::string AddressOf(std::string_view grpc_peer) {
+  constexpr std::string_view kV4 = "ipv4:";
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (grpc_peer.starts_with(kV4)) {
+    const std::string address(grpc_peer.substr(kV4.size(), grpc_peer.rfind(':') - kV4.size()));
+    in_addr parsed{};
+    if (inet_pton(AF_INET, address.c_str(), &parsed) != 1) return {};
+    return inet_ntop(AF_INET, &parsed, text.data(), text.size());
+  }
+  if (!grpc_peer.starts_with(kV6)) return {};
+  const std::string_view inner = grpc_peer.substr(kV6.size());
+  const std::string address(inner.substr(0, std::min(inner.find("%25"), inner.find("%5D"))));
+  in6_addr parsed{};
+  if (inet_pton(AF_INET6, address.c_str(), &parsed) != 1) return {};
+  // A socket for both shows IPv4 addresses as mapped ones (RFC 4291, section 2.5.5.2).
+  if (IN6_IS_ADDR_V4MAPPED(&parsed))
+    return inet_ntop(AF_INET, parsed.s6_addr + 12, text.data(), text.size());
+  return inet_ntop(AF_INET6, &parsed, text.data(), text.size());
+}
+
 std::string SourceOf(std::string_view grpc_peer) {
-  constexpr std::string_view kV6 = "ipv6:%5B";
   if (grpc_peer.starts_with(kV6)) {
     std::string address(grpc_peer.substr(kV6.size(), grpc_peer.find("%5D") - kV6.size()));
     in6_addr parsed{};

@@ -36,4 +36,8 @@ class Connections {
 // /64.
 std::string SourceOf(std::string_view grpc_peer);
 
+// The address itself, as policies compare it: an IPv4 or IPv6 literal without port and zone; empty
+// for a peer that has none ("unix:").
+std::string AddressOf(std::string_view grpc_peer);
+
 }  // namespace lodekey::issuer

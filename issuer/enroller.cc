@@ -4,7 +4,11 @@
 
 #include "attest/codec.h"
 #include "attest/key_rules.h"
+#include "issuer/admission.h"
+#include "issuer/decision_record.h"
+#include "issuer/devid.h"
 #include "issuer/finishing.h"
+#include "issuer/next_step.h"
 #include "platform/clock.h"
 #include "tpm/make_credential.h"
 
@@ -51,9 +55,17 @@ Result<void> CheckStanding(const NodeRecord& record) {
                 {.name = "node-quarantined",
                  .advice = "On the issuer: lodekey explain --node " + record.id});
   }
+  if (record.standing == Standing::kBarred) {
+    return Fail(
+        Code::kDenied, "an operator denied the node",
+        {.name = "node-barred",
+         .advice = "On the issuer, if it may come after all: lodekey node allow " + record.id});
+  }
   return {};
 }
 
+// Of a host that no inventory has, its id and nothing else: whether that is enough is the policy's
+// to say.
 Result<NodeRecord> FindNode(const Context& context, const std::string& ek_hash) {
   std::optional<NodeRecord> record;
   RETURN_IF_ERROR(context.store.Read([&](View& view) -> Result<void> {
@@ -61,17 +73,13 @@ Result<NodeRecord> FindNode(const Context& context, const std::string& ek_hash) 
     return {};
   }),
                   "inventory");
-  if (!record) {
-    return Fail(
-        Code::kDenied, fmt::format("the inventory has no endorsement key {}", ek_hash),
-        {.name = "ek-not-in-inventory", .advice = "On the issuer: lodekey node allow " + ek_hash});
-  }
+  if (!record) return NodeRecord{.id = ek_hash};
   RETURN_IF_ERROR(CheckStanding(*record), "inventory");
   return *std::move(record);
 }
 
-Result<attest::Assurance> Assure(const Context& context, const attest::EndorsementKey& ek,
-                                 const node::StartEnrolmentRequest& request) {
+Result<AdmissionFacts> Assess(const Context& context, const attest::EndorsementKey& ek,
+                              const node::StartEnrolmentRequest& request) {
   std::vector<Bytes> chain;
   for (const auto& certificate : request.certificate_chain())
     chain.push_back(attest::FromField(certificate));
@@ -79,15 +87,7 @@ Result<attest::Assurance> Assure(const Context& context, const attest::Endorseme
   ASSIGN_OR_RETURN(const attest::EkAppraisal appraisal,
                    attest::AppraiseEkCertificate(ek.area, stored, chain, context.roots),
                    "endorsement certificate");
-  if (appraisal.assurance >= context.config.minimum_assurance) return appraisal.assurance;
-  return Fail(
-      Code::kDenied,
-      fmt::format("the TPM gives assurance '{}', '{}' is required: {}",
-                  attest::AssuranceName(appraisal.assurance),
-                  attest::AssuranceName(context.config.minimum_assurance), appraisal.explanation),
-      {.name = appraisal.reason.empty() ? "assurance-too-low" : appraisal.reason,
-       .advice = "On the issuer: add the TPM vendor's root to admission.vendor_roots, or lower "
-                 "admission.minimum_assurance."});
+  return AdmissionFacts{.assurance = appraisal.assurance, .assurance_reason = appraisal.reason};
 }
 
 // The challenge that was made for whoever can show the secret in it.
@@ -101,7 +101,7 @@ Result<Challenge> OpenChallenge(const Context& context, const node::FinishEnrolm
                .advice = "Start the enrolment again on the host that holds this TPM."});
 }
 
-// Who starts an enrolment, as far as the inventory knows.
+// Who starts an enrolment, and what is known of it.
 struct Applicant {
   attest::EndorsementKey ek;
   NodeRecord record;
@@ -138,27 +138,34 @@ Enroller::Enroller(Context& context, Strangers& strangers)
       nodes_(context.config.enrolments_per_second, kCallsPerNode) {}
 
 template <class Recognised>
-Result<Recognised> Enroller::Charge(Result<Recognised> recognised,
-                                    const std::string& source) const {
+Result<Recognised> Enroller::Charge(Result<Recognised> recognised, const Caller& caller) const {
   if (!recognised)
-    return strangers_.Refuse(source, std::move(recognised.error()), kTooManyEnrolments);
+    return strangers_.Refuse(caller.source, std::move(recognised.error()), kTooManyEnrolments);
+  // Whatever the policy makes of it: hosts that nobody knows must not use up what nodes have.
+  if (IsStranger(recognised->record)) {
+    RETURN_IF_ERROR(strangers_.Charge(caller.source, kTooManyEnrolments), "enrolment");
+    return recognised;
+  }
   if (nodes_.Allow(recognised->record.id, platform::Uptime())) return recognised;
   return Fail(Code::kUnavailable, "known nodes enrol more often than they may",
               {.name = std::string(kTooManyEnrolments), .advice = "It is tried again by itself."});
 }
 
 Result<node::StartEnrolmentResponse> Enroller::Start(const node::StartEnrolmentRequest& request,
-                                                     const std::string& source) const {
+                                                     const Caller& caller) const {
   const Time now = context_.now();
-  ASSIGN_OR_RETURN(const auto applicant, Charge(Recognise(context_, request), source),
+  ASSIGN_OR_RETURN(const auto applicant, Charge(Recognise(context_, request), caller),
                    "start enrolment");
   const auto& [ek, record] = applicant;
+  ASSIGN_OR_RETURN(const AdmissionFacts facts, Assess(context_, ek, request), "start enrolment");
+  const Ruling admission = Admit(context_, SceneOf(context_, caller.address, now), record, facts);
+  if (!admission.allowed())
+    return std::unexpected(RefusalError(admission).Wrapped("start enrolment"));
   ASSIGN_OR_RETURN(const tpm::PublicArea ak,
                    attest::ReadAttestationKey(AsBytes(request.ak_public())), "start enrolment");
   ASSIGN_OR_RETURN(const tpm::PublicArea node_key,
                    attest::ReadNodeKey(AsBytes(request.node_key_public())), "start enrolment");
-  ASSIGN_OR_RETURN(const attest::Assurance assurance, Assure(context_, ek, request),
-                   "start enrolment");
+  ASSIGN_OR_RETURN(auto devid, ReadDevIdClaim(context_, request, now), "start enrolment");
   Challenge challenge{.id = crypto::RandomBytes(16),
                       .made = now,
                       .expires = now + context_.config.challenge_life,
@@ -166,10 +173,12 @@ Result<node::StartEnrolmentResponse> Enroller::Start(const node::StartEnrolmentR
                       .activation_secret = crypto::Secret::Random(kSecretSize),
                       .node_id = record.id,
                       .node_revision = record.revision,
-                      .assurance = assurance,
+                      .assurance = facts.assurance,
+                      .assurance_reason = facts.assurance_reason,
                       .ek_public = ek.area.tpm2b(),
                       .ak_public = ak.tpm2b(),
-                      .node_key_public = node_key.tpm2b()};
+                      .node_key_public = node_key.tpm2b(),
+                      .devid = std::move(devid)};
   ASSIGN_OR_RETURN(const tpm::Credential credential,
                    tpm::MakeCredential(ek.area, ak.name(), challenge.activation_secret),
                    "make the credential");
@@ -179,30 +188,48 @@ Result<node::StartEnrolmentResponse> Enroller::Start(const node::StartEnrolmentR
   response.set_encrypted_secret(attest::ToField(credential.encrypted_secret));
   response.set_sealed_state(attest::ToField(sealed));
   response.set_nonce(attest::ToField(challenge.nonce));
-  *response.mutable_selection() =
-      attest::EncodeSelection({context_.config.appraisal.bank, context_.config.appraisal.required});
+  *response.mutable_selection() = SelectionOf(context_.policy);
   response.set_node_id(record.id);
   return response;
 }
 
-void Enroller::Finish(const node::FinishEnrolmentRequest& request, const std::string& source,
+void Enroller::Finish(const node::FinishEnrolmentRequest& request, const Caller& caller,
                       Reply<node::FinishEnrolmentResponse> reply) const {
-  auto finishing = [&]() -> Result<Finishing> {
-    const Time now = context_.now();
-    ASSIGN_OR_RETURN(auto returned, Charge(Recognise(context_, request, now), source),
-                     "finish enrolment");
-    auto& [challenge, record] = returned;
-    if (record.revision != challenge.node_revision) {
-      return Fail(Code::kConflict, "the node's record changed since the enrolment began",
-                  {.name = "node-changed", .advice = "Start the enrolment again."});
-    }
-    ASSIGN_OR_RETURN(Finishing work,
-                     Finishing::Of(context_, std::move(challenge), std::move(record)),
-                     "finish enrolment");
-    RETURN_IF_ERROR(work.Judge(request, now), "finish enrolment");
-    return work;
-  }();
-  if (!finishing) return reply(std::unexpected(std::move(finishing.error())));
+  const Time now = context_.now();
+  auto returned = Charge(Recognise(context_, request, now), caller);
+  if (!returned)
+    return reply(std::unexpected(std::move(returned.error()).Wrapped("finish enrolment")));
+  auto& [challenge, record] = *returned;
+  if (record.revision != challenge.node_revision) {
+    return reply(Fail(Code::kConflict, "the node's record changed since the enrolment began",
+                      {.name = "node-changed", .advice = "Start the enrolment again."}));
+  }
+  auto devid = ProveDevId(context_, challenge, request);
+  if (!devid) return reply(std::unexpected(std::move(devid.error()).Wrapped("finish enrolment")));
+  const AdmissionFacts facts{.assurance = challenge.assurance,
+                             .assurance_reason = challenge.assurance_reason,
+                             .devid = *std::move(devid),
+                             .finished = true};
+  const PolicyScene scene = SceneOf(context_, caller.address, now);
+  Ruling admission = Admit(context_, scene, record, facts);
+  ProvedHost host{.challenge = std::move(challenge),
+                  .record = std::move(record),
+                  .facts = facts,
+                  .admission = std::move(admission),
+                  .scene = scene};
+  const auto owner = FindOtherOwner(context_, host);
+  if (!owner) return reply(std::unexpected(owner.error()));
+  if (*owner) return RefuseDuplicate(context_, host, **owner, std::move(reply));
+  if (!host.admission.allowed())
+    return RefuseAdmission(context_, std::move(host), std::move(reply));
+  if (NeedsApproval(host.record, host.admission))
+    return AwaitApproval(context_, std::move(host), std::move(reply));
+  auto finishing = Finishing::Of(context_, std::move(host));
+  auto judged = finishing ? finishing->Judge(request) : Result<void>();
+  if (!finishing || !judged) {
+    return reply(std::unexpected(
+        std::move(finishing ? judged.error() : finishing.error()).Wrapped("finish enrolment")));
+  }
   std::move(*finishing).Commit(std::move(reply));
 }
 

@@ -17,19 +17,19 @@ class Enroller {
 
   // Bounds, inventory, keys, certificate, credential: in that order, cheapest first. Stores
   // nothing. Error::name is the code of what was refused; "too-many-enrolments" when known nodes,
-  // this one or all together, or the refusals of strangers, of `source` or all together, are beyond
-  // their limit: neither uses up what belongs to the other.
+  // this one or all together, or the refusals of strangers, of its source or all together, are
+  // beyond their limit: neither uses up what belongs to the other.
   Result<lodekey::node::v1::StartEnrolmentResponse> Start(
-      const lodekey::node::v1::StartEnrolmentRequest& request, const std::string& source) const;
+      const lodekey::node::v1::StartEnrolmentRequest& request, const Caller& caller) const;
 
   // Answers with a verdict once the host has proved to hold the TPM, and with an Error before.
-  void Finish(const lodekey::node::v1::FinishEnrolmentRequest& request, const std::string& source,
+  void Finish(const lodekey::node::v1::FinishEnrolmentRequest& request, const Caller& caller,
               Reply<lodekey::node::v1::FinishEnrolmentResponse> reply) const;
 
  private:
   // Who asks, charged to the limits of nodes once it is known, and to those of strangers before.
   template <class Recognised>
-  Result<Recognised> Charge(Result<Recognised> recognised, const std::string& source) const;
+  Result<Recognised> Charge(Result<Recognised> recognised, const Caller& caller) const;
 
   Context& context_;
   Strangers& strangers_;

@@ -5,6 +5,8 @@
 #include "attest/key_rules.h"
 #include "base/guarded.h"
 #include "issuer/audit_record.h"
+#include "issuer/decision_record.h"
+#include "issuer/devid.h"
 #include "issuer/next_step.h"
 #include "issuer/quarantine.h"
 #include "issuer/standing_log.h"
@@ -53,33 +55,46 @@ tpm::PcrBank StaticPcrs(const std::optional<attest::EarlierEnrolment>& earlier,
 
 }  // namespace
 
-Result<Finishing> Finishing::Of(Context& context, Challenge challenge, NodeRecord record) {
-  ASSIGN_OR_RETURN(attest::Subject subject, SubjectOf(context, challenge, record), "subject");
-  return Finishing(context, std::move(challenge), std::move(record), std::move(subject));
+Result<Finishing> Finishing::Of(Context& context, ProvedHost host) {
+  const bool is_new = host.record.revision == 0;
+  if (is_new) host.record = NewNode(host.record.id, host.admission, host.scene.now);
+  ASSIGN_OR_RETURN(attest::Subject subject, SubjectOf(context, host.challenge, host.record),
+                   "subject");
+  Finishing finishing(context, std::move(host), std::move(subject));
+  if (is_new) {
+    finishing.audit_.push_back(OperatorRecord(
+        {.event = "node.allowed", .actor = "policy", .node = finishing.record_.id, .before = "new"},
+        finishing.scene_.now));
+  }
+  return finishing;
 }
 
 std::string Finishing::Reason() const {
-  return quarantine_.empty() && verdict_ ? FirstFailure(*verdict_) : quarantine_;
+  return quarantine_.empty() && decision_ ? FirstFailure(decision_->failed()) : quarantine_;
 }
 
-Result<void> Finishing::Judge(const node::FinishEnrolmentRequest& request, Time now) {
+Result<void> Finishing::Judge(const node::FinishEnrolmentRequest& request) {
+  const Time now = scene_.now;
   ASSIGN_OR_RETURN(attest::Evidence evidence, attest::DecodeEvidence(request.evidence()),
                    "evidence");
   ASSIGN_OR_RETURN(const attest::Certification certification,
                    attest::DecodeCertification(request.node_key()), "node key");
+  const auto policy = context_.policy.Current();
   ASSIGN_OR_RETURN(const attest::References references,
-                   LoadReferences(context_.store, subject_.group, context_.config.appraisal.bank),
+                   LoadReferences(context_.store, subject_.group, policy->appraisal.bank),
                    "references");
   ASSIGN_OR_RETURN(earlier_, EarlierOf(record_, now), "node record");
-  verdict_ =
-      attest::AppraiseEnrolment(subject_,
-                                {.nonce = challenge_.nonce,
-                                 .activation_secret = challenge_.activation_secret.Reveal(),
-                                 .earlier = earlier_,
-                                 .approved_ak = record_.approved_ak},
-                                certification, evidence, references, context_.config.appraisal);
-  const Decision decision = Decision::After(*verdict_);
-  *response_.mutable_verdict() = attest::EncodeVerdict(*verdict_, now);
+  verdict_ = attest::AppraiseEnrolment(subject_,
+                                       {.nonce = challenge_.nonce,
+                                        .activation_secret = challenge_.activation_secret.Reveal(),
+                                        .earlier = earlier_,
+                                        .approved_ak = record_.approved_ak},
+                                       certification, evidence, references, policy->appraisal);
+  decision_ =
+      DecideStanding(context_.policy, scene_, record_, attest::AssuranceName(challenge_.assurance),
+                     *verdict_, challenge_.made);
+  const Decision& decision = *decision_;
+  *response_.mutable_verdict() = EncodeVerdict(*verdict_, decision, record_.id, now);
   if (decision.allowed()) {
     ASSIGN_OR_RETURN(grant_,
                      Grant::ForNode(decision,
@@ -115,6 +130,8 @@ Result<void> Finishing::Enrol(const attest::Evidence& evidence, Time now) {
                 .ima_bytes = evidence.ima_offset == 0 ? evidence.ima_chunk.size() : 0,
                 .serial = grant_->record().serial,
                 .not_after = grant_->record().not_after};
+  record_.devid = devid_ ? devid_->key_sha256 : Bytes();
+  record_.devid_name = devid_ ? DevIdName(*devid_) : "";
   if (earlier_ && proved.clock.reset_count < earlier_->clock.reset_count)
     record_.reset_count_decreased = now;
   record_.nonces.clear();
@@ -127,44 +144,50 @@ Result<void> Finishing::Enrol(const attest::Evidence& evidence, Time now) {
 }
 
 void Finishing::Remember(const attest::Evidence& evidence, Time now) {
-  for (const attest::FailedRule& rule : verdict_->failed()) {
-    const bool other_ak = rule.code == "ak-changed-in-boot" || rule.code == "ak-not-approved";
-    if (other_ak) record_.pending_ak = PendingAk{.ak_name = subject_.ak.name(), .seen = now};
-  }
+  if (verdict_->by_new_ak() && !decision_->allowed())
+    record_.pending_ak = PendingAk{.ak_name = subject_.ak.name(), .seen = now};
   record_.last_verdict = response_.verdict().SerializeAsString();
   if (verdict_->proved()) record_.last_pcrs = verdict_->proved()->pcrs;
   record_.last_seen = now;
   record_.updated = now;
   // A log that was not accepted is nobody's evidence, and would fill the disk.
-  if (verdict_->accepted()) boot_log_ = evidence.boot_log;
-  audit_.push_back(VerdictRecord(verdict_->accepted() ? "node.enrolled" : "node.enrolment-refused",
-                                 record_.id, *verdict_, record_.standing, now));
+  if (decision_->allowed()) boot_log_ = evidence.boot_log;
+  audit_.push_back(
+      EvidenceRecord({.event = decision_->allowed() ? "node.enrolled" : "node.enrolment-refused",
+                      .node = record_.id,
+                      .decision = *decision_,
+                      .standing = record_.standing,
+                      .admission = &admission_},
+                     now));
   quarantine_ = QuarantineReason(*verdict_);
   if (!quarantine_.empty()) audit_.push_back(QuarantineRecord(record_.id, quarantine_, now));
-  if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), now));
+  if (grant_) audit_.push_back(CredentialAuditRecord(grant_->record(), grant_->ruling(), now));
+}
+
+Result<void> Finishing::Record(Transaction& transaction) const {
+  RETURN_IF_ERROR(transaction.UseChallenge(challenge_.id, challenge_.expires), "use the challenge");
+  RETURN_IF_ERROR(transaction.PutNode(record_), "store the node");
+  RETURN_IF_ERROR(transaction.PutDecision(DecisionRecordOf(admission_, record_.id)),
+                  "store the decision on its admission");
+  if (decision_->ruling()) {
+    RETURN_IF_ERROR(transaction.PutDecision(DecisionRecordOf(*decision_->ruling(), record_.id)),
+                    "store the decision on its standing");
+  }
+  for (const std::string& record : audit_) transaction.Audit(record);
+  if (grant_) {
+    RETURN_IF_ERROR(transaction.PutCredential(grant_->record()), "store the credential");
+  }
+  if (boot_log_) {
+    RETURN_IF_ERROR(transaction.PutLog(crypto::Sha256(*boot_log_), *boot_log_, record_.updated),
+                    "store the boot log");
+  }
+  if (!grant_ || ima_chunk_.empty()) return {};
+  return transaction.AppendIma(record_.id, 0, ima_chunk_);
 }
 
 void Finishing::Commit(Reply<node::FinishEnrolmentResponse> reply) && {
   auto self = std::make_shared<Finishing>(std::move(*this));
-  const auto change = [self](Transaction& transaction) -> Result<void> {
-    RETURN_IF_ERROR(transaction.UseChallenge(self->challenge_.id, self->challenge_.expires),
-                    "use the challenge");
-    RETURN_IF_ERROR(transaction.PutNode(self->record_), "store the node");
-    for (const std::string& record : self->audit_) transaction.Audit(record);
-    if (self->grant_) {
-      RETURN_IF_ERROR(transaction.PutCredential(self->grant_->record()), "store the credential");
-    }
-    if (self->boot_log_) {
-      RETURN_IF_ERROR(transaction.PutLog(crypto::Sha256(*self->boot_log_), *self->boot_log_,
-                                         self->record_.updated),
-                      "store the boot log");
-    }
-    if (self->grant_ && !self->ima_chunk_.empty()) {
-      RETURN_IF_ERROR(transaction.AppendIma(self->record_.id, 0, self->ima_chunk_),
-                      "store the IMA list");
-    }
-    return {};
-  };
+  const auto change = [self](Transaction& transaction) { return self->Record(transaction); };
   self->context_.store.Commit(change, [self,
                                        reply = std::move(reply)](Result<crypto::ChainHead> head) {
     reply(Guarded("the end of the enrolment", [&]() -> Result<node::FinishEnrolmentResponse> {

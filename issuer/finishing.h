@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attest/appraisal.h"
+#include "issuer/admission.h"
 #include "issuer/challenge.h"
 #include "issuer/context.h"
 #include "issuer/grant.h"
@@ -16,33 +17,41 @@ namespace lodekey::issuer {
 
 class Finishing {
  public:
-  // `challenge` was opened for the caller, and `record` is that of its node.
-  static Result<Finishing> Of(Context& context, Challenge challenge, NodeRecord record);
+  // `host` is admitted; an unknown one becomes a node.
+  static Result<Finishing> Of(Context& context, ProvedHost host);
 
   // Fails when it could not judge; a verdict of whatever outcome is kept for Commit.
-  Result<void> Judge(const lodekey::node::v1::FinishEnrolmentRequest& request, Time now);
+  Result<void> Judge(const lodekey::node::v1::FinishEnrolmentRequest& request);
   // Records all that follows from the verdict in one transaction, then signs and replies.
   void Commit(Reply<lodekey::node::v1::FinishEnrolmentResponse> reply) &&;
 
  private:
-  Finishing(Context& context, Challenge challenge, NodeRecord record, attest::Subject subject)
+  Finishing(Context& context, ProvedHost host, attest::Subject subject)
       : context_(context),
-        challenge_(std::move(challenge)),
-        record_(std::move(record)),
+        challenge_(std::move(host.challenge)),
+        record_(std::move(host.record)),
+        devid_(std::move(host.facts.devid)),
         subject_(std::move(subject)),
+        admission_(std::move(host.admission)),
+        scene_(std::move(host.scene)),
         before_(record_.standing) {}
 
   // Why the standing is what it is; empty: all is well.
   std::string Reason() const;
   Result<void> Enrol(const attest::Evidence& evidence, Time now);
   void Remember(const attest::Evidence& evidence, Time now);
+  Result<void> Record(Transaction& transaction) const;
 
   Context& context_;
   Challenge challenge_;
   NodeRecord record_;
+  std::optional<attest::ProvedDevId> devid_;
   attest::Subject subject_;
+  Ruling admission_;
+  PolicyScene scene_;
   std::optional<attest::EarlierEnrolment> earlier_;
   std::optional<attest::Verdict> verdict_;
+  std::optional<Decision> decision_;
   std::optional<Grant> grant_;
   Standing before_;
   std::string quarantine_;  // why; empty: it is not

@@ -29,23 +29,6 @@ std::chrono::sys_seconds WholeSeconds(Time time) {
 
 }  // namespace
 
-Decision Decision::After(const attest::Verdict& verdict) {
-  Decision decision;
-  decision.binding_ = verdict.outcome() != attest::Outcome::kMessageRefused;
-  switch (verdict.outcome()) {
-    case attest::Outcome::kAccepted:
-      decision.allowed_ = true;
-      decision.standing_ = Standing::kActive;
-      break;
-    case attest::Outcome::kNodeQuarantined: decision.standing_ = Standing::kQuarantined; break;
-    // The boot that was enrolled is over: the node is as before its first enrolment.
-    case attest::Outcome::kEnrolAgain: decision.standing_ = Standing::kAllowed; break;
-    case attest::Outcome::kMessageRefused:
-    case attest::Outcome::kNodeRefused: decision.standing_ = Standing::kRefused; break;
-  }
-  return decision;
-}
-
 Result<Grant> Grant::ForNode(const Decision& decision, const NodeCertificateRequest& request,
                              const Authority& authority) {
   if (!decision.allowed())
@@ -53,10 +36,12 @@ Result<Grant> Grant::ForNode(const Decision& decision, const NodeCertificateRequ
   const auto signer = authority.signer(request.now);
   const AuthorityOptions& options = authority.options();
   // notAfter(node) ≤ time of evidence + L, and no certificate outlives its issuer.
-  const Time not_after =
+  Time not_after =
       std::min(request.evidence_time + options.node_ttl, signer->certificate.not_after());
+  const auto ttl = decision.ruling()->output().ttl;
+  if (ttl) not_after = std::min(not_after, request.now + *ttl);
   if (not_after <= request.now) return Expired();
-  Grant grant;
+  Grant grant(*decision.ruling());
   CredentialRecord& record = grant.record_;
   record.serial = crypto::RandomSerial();
   record.node = request.node;
@@ -82,7 +67,7 @@ Result<Grant> Grant::ForNode(const Decision& decision, const NodeCertificateRequ
 Result<Grant> Grant::ForWorkload(const WorkloadDecision& decision, const Authority& authority) {
   if (decision.needs_evidence())
     return Fail(Code::kDenied, "the node has to attest first", {.name = "evidence-too-old"});
-  Grant grant;
+  Grant grant(decision.ruling());
   CredentialRecord& record = grant.record_;
   record.serial = crypto::RandomSerial();
   record.node = decision.node();
@@ -131,11 +116,15 @@ Result<void> Grant::FillJwt(const WorkloadDecision& decision, const Audiences& a
   record_.kind = CredentialKind::kJwt;
   record_.not_before = issued;
   record_.not_after = ends;
-  const nlohmann::ordered_json claims = {{"sub", record_.spiffe_id},
-                                         {"aud", audiences},
-                                         {"exp", ends.time_since_epoch().count()},
-                                         {"iat", issued.time_since_epoch().count()},
-                                         {"jti", ToHex(record_.serial)}};
+  nlohmann::ordered_json claims = {{"sub", record_.spiffe_id},
+                                   {"aud", audiences},
+                                   {"exp", ends.time_since_epoch().count()},
+                                   {"iat", issued.time_since_epoch().count()},
+                                   {"jti", ToHex(record_.serial)}};
+  // RFC 8693, section 4.2: one text, the scopes with blanks between.
+  if (!decision.scopes().empty())
+    claims["scope"] = fmt::format("{}", fmt::join(decision.scopes(), " "));
+  if (!decision.task().empty()) claims["task"] = decision.task();
   tbs_ = ToBytes(authority.jwt().TokenPrefix() + crypto::ToBase64Url(AsBytes(claims.dump())));
   return {};
 }

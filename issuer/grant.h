@@ -1,8 +1,9 @@
-// The way of a credential, in types: a Grant exists only because a Verdict accepted and a Decision
-// allowed, or, for a workload, because a WorkloadDecision was made; a RecordedGrant only because
-// its Grant is durable in store and audit log; Authority::Sign and JwtAuthority::Sign take only a
-// RecordedGrant. So "issued without verification" and "issued without
-// a record" do not compile (tests/architecture shows it).
+// The way of a credential, in types: a Ruling exists only because the policy was asked; a Decision
+// that allows only because of a Verdict and a Ruling, a WorkloadDecision only because of a Ruling;
+// a Grant only because of either; a RecordedGrant only because its Grant is durable in store and
+// audit log; Authority::Sign and JwtAuthority::Sign take only a RecordedGrant. So "issued without
+// verification", "issued past the policy" and "issued without a record" do not compile
+// (tests/architecture shows it).
 #pragma once
 
 #include <string>
@@ -13,30 +14,13 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/public_key.h"
+#include "issuer/decision.h"
 #include "issuer/store.h"
 
 namespace lodekey::issuer {
 
 class Authority;
 class WorkloadDecision;
-
-// What the policy said of a judged node. Made from a Verdict alone.
-class Decision {
- public:
-  // The standing a node has after `verdict`, and whether credentials may be issued on it.
-  static Decision After(const attest::Verdict& verdict);
-
-  bool allowed() const { return allowed_; }
-  Standing standing() const { return standing_; }
-  // Whether the node's standing changes at all: a refused message changes nothing.
-  bool binding() const { return binding_; }
-
- private:
-  Decision() = default;
-  bool allowed_ = false;
-  bool binding_ = false;
-  Standing standing_ = Standing::kRefused;
-};
 
 struct NodeCertificateRequest {
   NodeId node;
@@ -60,13 +44,16 @@ class Grant {
 
   const CredentialRecord& record() const { return record_; }
   const Bytes& tbs() const { return tbs_; }
+  // That it rests on.
+  const Ruling& ruling() const { return ruling_; }
 
  private:
-  Grant() = default;
+  explicit Grant(const Ruling& ruling) : ruling_(ruling) {}
   Result<void> FillX509(const WorkloadDecision& decision, const crypto::PublicKey& key,
                         const Authority& authority);
   Result<void> FillJwt(const WorkloadDecision& decision, const std::vector<std::string>& audiences,
                        const Authority& authority);
+  Ruling ruling_;
   CredentialRecord record_;
   Bytes tbs_;
 };

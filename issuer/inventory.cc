@@ -5,60 +5,12 @@
 
 #include <fmt/format.h>
 
-#include "issuer/node_limits.h"
+#include "issuer/node_admission.h"
+#include "issuer/node_name.h"
 #include "lodekey/verdict/v1/verdict.pb.h"
 
 namespace lodekey::issuer {
 namespace {
-
-constexpr size_t kShortestPrefix = 8;
-
-std::string IdOf(const Context& context, const std::string& name) {
-  const std::string prefix = fmt::format("spiffe://{}/node/", context.config.trust_domain);
-  return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
-}
-
-bool IsHexText(std::string_view text) {
-  return std::ranges::all_of(
-      text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-std::unexpected<Error> NotFound(const std::string& name) {
-  return Fail(Code::kNotFound, fmt::format("there is no node '{}'", name),
-              {.name = "node-not-found", .advice = "List the nodes with: lodekey node list"});
-}
-
-// A prefix names a node when exactly one id begins with it.
-Result<std::optional<NodeRecord>> FindByPrefix(View& view, const std::string& prefix) {
-  ASSIGN_OR_RETURN(auto found, view.ListNodes(prefix, 2), "find the node");
-  std::erase_if(found, [&](const NodeRecord& record) { return !record.id.starts_with(prefix); });
-  if (found.size() > 1) {
-    return Fail(Code::kConflict, fmt::format("more than one node begins with '{}'", prefix),
-                {.name = "node-ambiguous", .advice = "Give more digits of the node's id."});
-  }
-  if (found.empty()) return std::optional<NodeRecord>();
-  return std::optional(std::move(found.front()));
-}
-
-// Those that are not named stay: one of them may be the group, which names the reference values.
-std::map<std::string, std::string> MergeLabels(std::map<std::string, std::string> labels,
-                                               const std::map<std::string, std::string>& given) {
-  for (const auto& [name, value] : given) {
-    if (value.empty()) {
-      labels.erase(name);
-    } else {
-      labels.insert_or_assign(name, value);
-    }
-  }
-  return labels;
-}
-
-std::string JoinLabels(const std::map<std::string, std::string>& labels) {
-  std::string text;
-  for (const auto& [name, value] : labels)
-    text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, value);
-  return text;
-}
 
 // The ledger's register as the last judged evidence stated it; 0 when it stated none.
 tpm::PcrMask StatedLedger(const NodeRecord& record) {
@@ -189,18 +141,6 @@ std::unexpected<Error> NotPending(const NodeRecord& record) {
                  record.id});
 }
 
-bool IsBarred(const NodeRecord& record) {
-  return record.standing == Standing::kRemoved || record.standing == Standing::kQuarantined;
-}
-
-// As before its first enrolment: what the barred boot established binds nothing.
-void Readmit(NodeRecord& record) {
-  record.standing = Standing::kAllowed;
-  record.enrolment.reset();
-  record.reset_count_decreased.reset();
-  record.nonces.clear();
-}
-
 std::string MaskOf(std::span<const ReferencePcr> references) {
   tpm::PcrMask mask = 0;
   for (const ReferencePcr& reference : references) mask |= 1U << reference.pcr;
@@ -227,22 +167,10 @@ std::vector<OperatorAction> ReferenceActions(std::string_view event,
 
 }  // namespace
 
-Result<NodeRecord> Inventory::FindIn(View& view, const std::string& name) const {
-  const std::string id = IdOf(context_, name);
-  std::optional<NodeRecord> record;
-  if (IsKeyHash(id)) {
-    ASSIGN_OR_RETURN(record, view.FindNodeByEk(id), "find the node");
-  } else if (id.size() >= kShortestPrefix && id.size() < 64 && IsHexText(id)) {
-    ASSIGN_OR_RETURN(record, FindByPrefix(view, id), "find the node");
-  }
-  if (!record) return NotFound(name);
-  return *std::move(record);
-}
-
 Result<NodeRecord> Inventory::Find(const std::string& name) const {
   Result<NodeRecord> found;
   RETURN_IF_ERROR(context_.store.Read([&](View& view) -> Result<void> {
-    found = FindIn(view, name);
+    found = FindNodeByName(view, context_.config.trust_domain, name);
     return {};
   }),
                   "inventory");
@@ -276,30 +204,19 @@ Result<ChangedNode> Inventory::Commit(const Edit& edit) const {
 Result<ChangedNode> Inventory::Allow(const std::string& ek_hash,
                                      const std::map<std::string, std::string>& labels,
                                      const std::string& actor) const {
-  if (!IsKeyHash(ek_hash)) {
-    return Fail(
-        Code::kInvalidArgument, fmt::format("'{}' is not the hash of an endorsement key", ek_hash),
-        {.name = "ek-hash-invalid",
-         .advice = "Give the 64 lower-case hex digits that 'lodekey ek' prints on the host."});
-  }
   return Commit([&](Transaction& transaction, NodeRecord& record, Time now) -> Result<Actions> {
-    ASSIGN_OR_RETURN(const auto existing, transaction.FindNodeByEk(ek_hash), "find the node");
-    record = existing.value_or(NodeRecord{.id = ek_hash, .created = now, .ek_hashes = {ek_hash}});
-    auto merged = MergeLabels(record.labels, labels);
-    if (existing && !IsBarred(*existing) && merged == record.labels) return Actions();
-    if (IsBarred(record)) Readmit(record);
-    record.labels = std::move(merged);
-    return Actions{{.event = "node.allowed",
-                    .actor = actor,
-                    .node = record.id,
-                    .before = existing ? std::string(StandingName(existing->standing)) : "new",
-                    .detail = JoinLabels(record.labels)}};
+    auto allowed = AllowIn(transaction, ek_hash, labels, now);
+    if (!allowed) return std::unexpected(std::move(allowed.error()));
+    record = std::move(allowed->record);
+    if (!allowed->changed) return Actions();
+    return Actions{AllowAction(record, allowed->before, actor)};
   });
 }
 
 Result<ChangedNode> Inventory::Remove(const std::string& name, const std::string& actor) const {
   return Commit([&](Transaction& transaction, NodeRecord& record, Time) -> Result<Actions> {
-    ASSIGN_OR_RETURN(record, FindIn(transaction, name), "remove the node");
+    ASSIGN_OR_RETURN(record, FindNodeByName(transaction, context_.config.trust_domain, name),
+                     "remove the node");
     if (record.standing == Standing::kRemoved) return Actions();
     const std::string before(StandingName(record.standing));
     record.standing = Standing::kRemoved;
@@ -311,7 +228,7 @@ Result<ChangedNode> Inventory::Remove(const std::string& name, const std::string
 tpm::PcrMask Inventory::SharedPcrs(const NodeRecord& record) const {
   constexpr tpm::PcrMask kIma = 1U << 10;
   return record.last_pcrs.mask() & ~kIma &
-         ~LedgerMask(record, context_.config.appraisal.ledger_registers);
+         ~LedgerMask(record, context_.policy.Current()->appraisal.ledger_registers);
 }
 
 Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, const tpm::PcrBank& seen,
@@ -319,9 +236,11 @@ Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, const tpm::
   std::vector<ReferencePcr> approved;
   const auto approve = [&](Transaction& transaction, NodeRecord& record,
                            Time now) -> Result<Actions> {
-    ASSIGN_OR_RETURN(record, FindIn(transaction, name), "find the node");
+    ASSIGN_OR_RETURN(record, FindNodeByName(transaction, context_.config.trust_domain, name),
+                     "find the node");
     RETURN_IF_ERROR(CheckSeen(record, seen), "compare with what was seen");
-    const tpm::PcrMask ledger = LedgerMask(record, context_.config.appraisal.ledger_registers);
+    const tpm::PcrMask ledger =
+        LedgerMask(record, context_.policy.Current()->appraisal.ledger_registers);
     RETURN_IF_ERROR(CheckNoLedger(seen.mask(), ledger), "approve PCRs");
     approved = ReferencesOf(record, seen, now, actor);
     ASSIGN_OR_RETURN(const auto known, transaction.ListReferences(record.Group()), "references");
@@ -346,7 +265,8 @@ Result<ApprovedPcrs> Inventory::ApprovePcrs(const std::string& name, const tpm::
 Result<ChangedNode> Inventory::ApproveAk(const std::string& name, ByteView seen,
                                          const std::string& actor) const {
   return Commit([&](Transaction& transaction, NodeRecord& record, Time) -> Result<Actions> {
-    ASSIGN_OR_RETURN(record, FindIn(transaction, name), "approve the attestation key");
+    ASSIGN_OR_RETURN(record, FindNodeByName(transaction, context_.config.trust_domain, name),
+                     "approve the attestation key");
     if (!record.pending_ak || !Equal(record.pending_ak->ak_name, seen)) {
       if (!seen.empty() && (Equal(record.approved_ak, seen) || EnrolledWith(record, seen)))
         return Actions();

@@ -30,12 +30,12 @@ class Inventory {
  public:
   explicit Inventory(Context& context) : context_(context) {}
 
-  // By id, SPIFFE id, or a prefix of at least eight digits that only one node has. kNotFound
-  // ("node-not-found"), kConflict ("node-ambiguous").
+  // As issuer/node_name.h has it.
   Result<NodeRecord> Find(const std::string& name) const;
 
   // Puts an endorsement key into the inventory, or sets labels of its node (an empty value takes
-  // one away, those not named stay); brings a removed or quarantined node back to "allowed".
+  // one away, those not named stay); brings a node back to "allowed" that was removed,
+  // quarantined or barred, or that waits for approval.
   Result<ChangedNode> Allow(const std::string& ek_hash,
                             const std::map<std::string, std::string>& labels,
                             const std::string& actor) const;
@@ -65,7 +65,6 @@ class Inventory {
   // Finds the record, changes it, and says what is to be recorded of that; nothing: it stays.
   using Edit = std::function<Result<Actions>(Transaction&, NodeRecord&, Time now)>;
 
-  Result<NodeRecord> FindIn(View& view, const std::string& name) const;
   // Reads and writes in one transaction: nothing that the node does comes between.
   Result<ChangedNode> Commit(const Edit& edit) const;
   Context& context_;

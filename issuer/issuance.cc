@@ -8,8 +8,10 @@
 #include "attest/codec.h"
 #include "base/guarded.h"
 #include "issuer/audit_record.h"
+#include "issuer/decision_record.h"
 #include "issuer/grant.h"
 #include "issuer/next_step.h"
+#include "issuer/policy_message.h"
 #include "issuer/workload_decision.h"
 #include "platform/clock.h"
 #include "platform/log.h"
@@ -22,6 +24,7 @@ namespace node = lodekey::node::v1;
 // One credential from its request to its outcome.
 struct Item {
   Result<WorkloadRequest> request;
+  std::optional<Ruling> ruling = {};  // where the policy was asked
   std::optional<Error> refused = {};
   std::optional<Grant> grant = {};
   uint64_t entry_revision = 0;  // that it was decided on
@@ -44,22 +47,30 @@ Error EntryChanged() {
           .advice = "The agent asks again once it has heard of the change."};
 }
 
+std::unexpected<Error> TooMany() {
+  return Fail(Code::kUnavailable, "the node asks for credentials too often",
+              {.name = std::string(kTooManyIssuances), .advice = "It is tried again by itself."});
+}
+
 // One Issue from identified peer to reply.
 class Issuing {
  public:
-  Issuing(const Context& context, PeerNode peer, Time now)
-      : context_(context), peer_(std::move(peer)), now_(now) {}
+  Issuing(const Context& context, PeerNode peer, PolicyScene scene)
+      : context_(context), peer_(std::move(peer)), scene_(std::move(scene)), now_(scene_.now) {}
 
   Result<void> Decide(const node::IssueRequest& request);
   void Commit(Reply<node::IssueResponse> reply) &&;
 
  private:
   Result<void> ReadEntries();
-  void Judge(Item& item);
+  // What is no matter of policy; `inputs` gets what is.
+  void Check(Item& item, std::vector<std::string>& inputs) const;
+  void Judge(Item& item) const;
   bool AnyNeedsEvidence() const { return std::ranges::any_of(items_, &Item::needs_evidence); }
   // What is granted may still be: node and entries are as they were decided on.
   Result<void> Record(Transaction& transaction);
   Result<void> RecordItem(Transaction& transaction, Item& item, const NodeRecord& record);
+  Result<void> RecordRuling(Transaction& transaction, const Item& item) const;
   Result<node::IssueResponse> Answer(const crypto::ChainHead& head);
   Result<void> Recall(std::vector<std::optional<RecordedGrant>>& recorded) const;
   node::IssueOutcome OutcomeOf(const Item& item, const std::optional<RecordedGrant>& recorded);
@@ -68,6 +79,7 @@ class Issuing {
 
   const Context& context_;
   PeerNode peer_;
+  PolicyScene scene_;
   Time now_;
   std::vector<Item> items_;
   std::map<std::string, std::optional<attest::Entry>> entries_;  // those that are asked for, by id
@@ -84,7 +96,16 @@ Result<void> Issuing::Decide(const node::IssueRequest& request) {
   for (const node::IssueItem& item : request.items())
     items_.push_back({.request = ReadIssueItem(item)});
   RETURN_IF_ERROR(ReadEntries(), "entries");
-  for (Item& item : items_) Judge(item);
+  std::vector<std::string> inputs;
+  for (Item& item : items_) Check(item, inputs);
+  // One question for all of them.
+  auto rulings = context_.policy.Decide(PolicyPoint::kIssuance, std::move(inputs), now_);
+  auto next = rulings.begin();
+  for (Item& item : items_) {
+    if (item.refused) continue;
+    item.ruling = std::move(*next++);
+    Judge(item);
+  }
   LogRefusals();
   return {};
 }
@@ -100,14 +121,24 @@ Result<void> Issuing::ReadEntries() {
   });
 }
 
-void Issuing::Judge(Item& item) {
+void Issuing::Check(Item& item, std::vector<std::string>& inputs) const {
   if (!item.request) {
     item.refused = item.request.error();
     return;
   }
   const auto& stored = entries_.at(item.request->entry_id);
-  auto decision =
-      WorkloadDecision::After(peer_.record, stored, *item.request, context_.config.node_ttl, now_);
+  auto id = WorkloadDecision::Identify(peer_.record, stored, *item.request, now_);
+  if (!id) {
+    item.refused = std::move(id.error());
+    return;
+  }
+  inputs.push_back(IssuanceInput(scene_, peer_.record, *stored, *id, *item.request));
+}
+
+void Issuing::Judge(Item& item) const {
+  const auto& stored = entries_.at(item.request->entry_id);
+  auto decision = WorkloadDecision::After(peer_.record, stored, *item.request, *item.ruling,
+                                          context_.config.node_ttl, now_);
   if (!decision) {
     item.refused = std::move(decision.error());
     return;
@@ -146,8 +177,8 @@ Result<void> Issuing::Record(Transaction& transaction) {
   }
   RETURN_IF_ERROR(CheckIdentity(*record), "node");
   for (Item& item : items_) {
-    if (!item.grant) continue;
-    RETURN_IF_ERROR(RecordItem(transaction, item, *record), "record a credential");
+    if (item.grant) RETURN_IF_ERROR(RecordItem(transaction, item, *record), "record a credential");
+    if (item.ruling) RETURN_IF_ERROR(RecordRuling(transaction, item), "record a decision");
   }
   if (!AnyNeedsEvidence() || !OfferEvidenceStep(context_, *record, now_, evidence_)) return {};
   return transaction.PutNode(*record);
@@ -161,8 +192,19 @@ Result<void> Issuing::RecordItem(Transaction& transaction, Item& item, const Nod
       entry && entry->revision == item.entry_revision && record.labels == peer_.record.labels;
   item.refused = same ? std::nullopt : std::optional(EntryChanged());
   if (!same) return {};
-  transaction.Audit(CredentialAuditRecord(credential, now_));
+  transaction.Audit(CredentialAuditRecord(credential, item.grant->ruling(), now_));
   return transaction.PutCredential(credential);
+}
+
+// What was granted has its line already.
+Result<void> Issuing::RecordRuling(Transaction& transaction, const Item& item) const {
+  const std::string& entry = item.request->entry_id;
+  if (!item.ruling->allowed() || item.needs_evidence) {
+    transaction.Audit(
+        RulingRecord(item.needs_evidence ? "credential.postponed" : "credential.refused",
+                     *item.ruling, peer_.record.id, entry, now_));
+  }
+  return transaction.PutDecision(DecisionRecordOf(*item.ruling, peer_.record.id, entry));
 }
 
 void Issuing::Commit(Reply<node::IssueResponse> reply) && {
@@ -208,6 +250,9 @@ node::IssueOutcome Issuing::OutcomeOf(const Item& item,
   node::IssueOutcome outcome;
   if (item.refused) {
     *outcome.mutable_refused() = RefusalOf(*item.refused);
+    if (item.ruling && !item.ruling->allowed())
+      *outcome.mutable_refused()->mutable_decision() =
+          DecisionOf(*item.ruling, peer_.record.id, item.request->entry_id);
   } else if (item.needs_evidence) {
     *outcome.mutable_needs_evidence() = evidence_;
   } else {
@@ -237,14 +282,16 @@ Result<node::IssueOutcome> Issuing::Sign(const CredentialRecord& record,
 }  // namespace
 
 Result<void> Issuance::Charge(const PeerNode& peer) const {
-  if (limit_.Allow(peer.record.id, platform::Uptime())) return {};
-  return Fail(Code::kUnavailable, "the node asks for credentials too often",
-              {.name = std::string(kTooManyIssuances), .advice = "It is tried again by itself."});
+  if (calls_.Allow(peer.record.id, platform::Uptime())) return {};
+  return TooMany();
 }
 
-void Issuance::Issue(PeerNode peer, const node::IssueRequest& request,
+void Issuance::Issue(PeerNode peer, const node::IssueRequest& request, const std::string& source,
                      Reply<node::IssueResponse> reply) const {
-  Issuing work(context_, std::move(peer), context_.now());
+  const auto items = static_cast<uint32_t>(
+      std::min<size_t>(static_cast<size_t>(request.items_size()), kMaxIssueItems));
+  if (!items_.Allow(peer.record.id, platform::Uptime(), items)) return reply(TooMany());
+  Issuing work(context_, std::move(peer), SceneOf(context_, source, context_.now()));
   if (auto decided = work.Decide(request); !decided)
     return reply(std::unexpected(std::move(decided.error()).Wrapped("issue")));
   std::move(work).Commit(std::move(reply));

@@ -14,26 +14,34 @@ inline constexpr std::string_view kTooManyIssuances = "too-many-issuances";
 // Thread-safe.
 class Issuance {
  public:
-  // Calls a second of one node: with as many items as a call may have, a host gets a thousand
-  // workloads back within a second of its restart. All nodes together as for attestations.
+  // Calls a second of one node, and items: with as many as a call may have, a host gets a thousand
+  // workloads back within a second of its restart. Each item is decided and leaves a line in the
+  // audit log, so no host goes on like that. All nodes together as for attestations.
   static constexpr uint32_t kCallsPerNode = 20;
+  static constexpr uint32_t kItemsAtOnce = 1280;
+  static constexpr uint32_t kItemsPerNode = 256;
 
-  explicit Issuance(Context& context) : context_(context), limit_(20000, kCallsPerNode) {}
+  explicit Issuance(Context& context)
+      : context_(context),
+        calls_(20000, kCallsPerNode),
+        items_(RateLimit::kNoTotal, kItemsPerNode, kItemsAtOnce) {}
 
   // Charges a call to the node. Error::name: "too-many-issuances".
   Result<void> Charge(const PeerNode& peer) const;
 
-  // An outcome for each item, in their order: a credential, a refusal (codes of ReadIssueItem and
-  // WorkloadDecision::After, "authority-expired"), or the evidence that is needed first. The call
-  // as a whole fails for a node without an identity (CheckIdentity; "node-changed" when that
-  // changed meanwhile) and for more than kMaxIssueItems or no item ("issue-malformed"). Order:
-  // decide, commit and audit all that was granted at once, sign, reply.
+  // An outcome for each item, in their order: a credential, a refusal (codes of ReadIssueItem,
+  // WorkloadDecision::After and the policy, "authority-expired"), or the evidence that is needed
+  // first. The call as a whole fails for a node without an identity (CheckIdentity; "node-changed"
+  // when that changed meanwhile), for more than kMaxIssueItems or no item ("issue-malformed") and
+  // for more items than the node may ask for ("too-many-issuances"). `source` is the address that
+  // asks. Order: decide, commit and audit all that was decided at once, sign, reply.
   void Issue(PeerNode peer, const lodekey::node::v1::IssueRequest& request,
-             Reply<lodekey::node::v1::IssueResponse> reply) const;
+             const std::string& source, Reply<lodekey::node::v1::IssueResponse> reply) const;
 
  private:
   Context& context_;
-  mutable RateLimit limit_;
+  mutable RateLimit calls_;
+  mutable RateLimit items_;
 };
 
 }  // namespace lodekey::issuer

@@ -1,6 +1,9 @@
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unistd.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -8,6 +11,8 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include "crypto/secret.h"
+#include "issuer/policy_directory.h"
+#include "issuer/policy_engine.h"
 #include "issuer/run.h"
 #include "platform/log.h"
 #include "platform/overrides.h"
@@ -39,8 +44,10 @@ int Main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.require_subcommand(0, 1);
   app.add_subcommand("run", "serve agents and operators (default)");
-  const auto* init =
-      app.add_subcommand("init", "make the certificate authorities and the database");
+  auto* init = app.add_subcommand("init", "make the certificate authorities and the database");
+  std::string policy_path;
+  init->add_option("--policy", policy_path,
+                   "directory with the policy that decides first (default: the shipped one)");
   const auto* check = app.add_subcommand(
       "check", "open database and keys, verify the whole audit log, and say whether all are sound");
   const auto* check_config =
@@ -71,7 +78,13 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (init->parsed()) {
-    const auto made = lodekey::issuer::Init(*config);
+    std::optional<lodekey::issuer::PolicyBundle> policy;
+    if (!policy_path.empty()) {
+      auto read = lodekey::issuer::ReadPolicyDirectory(policy_path);
+      if (!read) return Report(read.error());
+      policy = *std::move(read);
+    }
+    const auto made = lodekey::issuer::Init(*config, policy);
     if (!made) return Report(made.error());
     fmt::print(
         "Made the authorities of trust domain '{}' in {}.\n\nFor the agents' configuration:\n  "
@@ -98,6 +111,10 @@ int Main(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A policy worker (issuer/policy_engine.h) has neither configuration nor keys, and needs no more
+  // of this program than that. It leaves as it is: what runs at exit may do what it may not.
+  if (argc == 2 && std::string_view(argv[1]) == "policy-worker")
+    ::_exit(lodekey::issuer::RunPolicyWorker());
   try {
     if (const auto hardened = lodekey::platform::HardenProcess(); !hardened)
       return Report(hardened.error());

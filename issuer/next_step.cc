@@ -36,13 +36,17 @@ lodekey::node::v1::NextStep StepOf(const Context& context, const NodeRecord& rec
   next.set_nonce(attest::ToField(nonce.value));
   next.set_nonce_life_ms((nonce.expires - now).count());
   next.set_attest_in_ms(attest_in.count());
-  *next.mutable_selection() =
-      attest::EncodeSelection({context.config.appraisal.bank, context.config.appraisal.required});
+  *next.mutable_selection() = SelectionOf(context.policy);
   next.set_ima_offset(record.enrolment ? record.enrolment->ima_bytes : 0);
   return next;
 }
 
 }  // namespace
+
+lodekey::node::v1::PcrSelection SelectionOf(const Policy& policy) {
+  const auto current = policy.Current();
+  return attest::EncodeSelection({current->appraisal.bank, current->appraisal.required});
+}
 
 lodekey::node::v1::NextStep OfferNextStep(const Context& context, NodeRecord& record, Time now) {
   const Duration interval = context.config.attest_interval;

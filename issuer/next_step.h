@@ -7,6 +7,9 @@
 
 namespace lodekey::issuer {
 
+// What the present policy wants quoted.
+lodekey::node::v1::PcrSelection SelectionOf(const Policy& policy);
+
 // Gives the node a fresh nonce and drops what is expired or too many (two unused, and the last
 // used, stay).
 lodekey::node::v1::NextStep OfferNextStep(const Context& context, NodeRecord& record, Time now);

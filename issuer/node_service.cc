@@ -29,9 +29,10 @@ struct Bounds {
 constexpr Bounds kKeys = {.bytes = size_t{64} << 10};
 constexpr Bounds kEvidence = {.bytes = attest::kMaxBootLogSize + attest::kMaxImaChunk +
                                        attest::kMaxLedgerSize + kKeys.bytes};
-// An item is a field, and has its entry with revision, its kind with what that holds, and selectors
-// of three fields each.
-constexpr size_t kItemFields = 3 + 1 + kMaxTokenAudiences + 3 * kMaxItemSelectors;
+// An item is a field, and has its entry with revision, its kind with what that holds (audiences,
+// scopes and a task), and selectors of three fields each.
+constexpr size_t kItemFields =
+    3 + 1 + kMaxTokenAudiences + kMaxTokenScopes + 1 + 3 * kMaxItemSelectors;
 constexpr Bounds kItems = {.bytes = kMaxIssueItems * (size_t{16} << 10),
                            .fields = kMaxIssueItems * kItemFields};
 
@@ -73,6 +74,10 @@ Result<std::string_view> PeerPem(const grpc::CallbackServerContext& context) {
   if (found.size() == 1) return std::string_view(found.front().data(), found.front().size());
   return Fail(Code::kUntrusted, "the peer showed no certificate",
               {.name = "peer-certificate", .advice = "The agent enrols first."});
+}
+
+Caller CallerOf(const grpc::CallbackServerContext& context) {
+  return {.source = SourceOf(context.peer()), .address = AddressOf(context.peer())};
 }
 
 // A flood is not logged: it must not fill the log.
@@ -130,11 +135,11 @@ class Service final : public RawService {
     return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
       const auto answer = Answer<node::StartEnrolmentResponse>(
           context, reactor, response, Audience::kStranger, "StartEnrolment");
-      const std::string source = SourceOf(context->peer());
+      const Caller caller = CallerOf(*context);
       node::StartEnrolmentRequest message;
-      if (const auto read = ReadEnrolment(source, *request, kKeys, message); !read)
+      if (const auto read = ReadEnrolment(caller.source, *request, kKeys, message); !read)
         return answer(std::unexpected(read.error()));
-      answer(enroller_.Start(message, source));
+      answer(enroller_.Start(message, caller));
     });
   }
 
@@ -144,11 +149,11 @@ class Service final : public RawService {
     return EndingCall(context, [&](grpc::ServerUnaryReactor* reactor) {
       const auto answer = Answer<node::FinishEnrolmentResponse>(
           context, reactor, response, Audience::kStranger, "FinishEnrolment");
-      const std::string source = SourceOf(context->peer());
+      const Caller caller = CallerOf(*context);
       node::FinishEnrolmentRequest message;
-      if (const auto read = ReadEnrolment(source, *request, kEvidence, message); !read)
+      if (const auto read = ReadEnrolment(caller.source, *request, kEvidence, message); !read)
         return answer(std::unexpected(read.error()));
-      enroller_.Finish(message, source, answer);
+      enroller_.Finish(message, caller, answer);
     });
   }
 
@@ -166,7 +171,7 @@ class Service final : public RawService {
       node::AttestRequest message;
       if (const auto parsed = Parse(*request, kEvidence, message); !parsed)
         return answer(std::unexpected(parsed.error()));
-      attestation_.Attest(*std::move(peer), message, answer);
+      attestation_.Attest(*std::move(peer), message, AddressOf(context->peer()), answer);
     });
   }
 
@@ -183,7 +188,7 @@ class Service final : public RawService {
       node::IssueRequest message;
       if (const auto parsed = Parse(*request, kItems, message); !parsed)
         return answer(std::unexpected(parsed.error()));
-      issuance_.Issue(*std::move(peer), message, answer);
+      issuance_.Issue(*std::move(peer), message, AddressOf(context->peer()), answer);
     });
   }
 

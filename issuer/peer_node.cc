@@ -49,6 +49,12 @@ Result<void> CheckIdentity(const NodeRecord& record) {
                     "On the issuer, if it is to come back: lodekey node allow " + record.id);
     case Standing::kQuarantined:
       return denied("the node is quarantined", "node-quarantined", explain);
+    case Standing::kPending:
+      return denied("the node waits for an operator's approval", "approval-pending",
+                    "On the issuer: lodekey node approve " + record.id);
+    case Standing::kBarred:
+      return denied("an operator denied the node", "node-barred",
+                    "On the issuer, if it may come in after all: lodekey node allow " + record.id);
     case Standing::kAllowed: break;
   }
   return denied("the node is not enrolled", "node-not-enrolled",

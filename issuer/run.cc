@@ -3,14 +3,17 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "crypto/tls_policy.h"
 #include "issuer/audit_check.h"
 #include "issuer/audit_log.h"
+#include "issuer/audit_record.h"
 #include "issuer/context.h"
 #include "issuer/housekeeping.h"
+#include "issuer/policy_trust.h"
 #include "issuer/server.h"
 #include "issuer/sqlite_store.h"
 #include "platform/clock.h"
@@ -38,6 +41,7 @@ struct Parts {
   std::unique_ptr<Authority> authority;
   std::unique_ptr<ChallengeSealer> sealer;
   attest::VendorRoots roots;
+  std::vector<crypto::Certificate> devid_roots;
 };
 
 std::string DatabasePath(const IssuerConfig& config) { return config.state_dir + "/issuer.db"; }
@@ -71,12 +75,63 @@ Result<Parts> Open(const IssuerConfig& config, const StateLock&) {
   parts.sealer = std::make_unique<ChallengeSealer>(std::move(challenge_key), config.trust_domain);
   ASSIGN_OR_RETURN(parts.roots.hardware, LoadRoots(config.vendor_roots), "vendor roots");
   ASSIGN_OR_RETURN(parts.roots.emulators, LoadRoots(config.emulator_roots), "emulator roots");
+  ASSIGN_OR_RETURN(parts.devid_roots, LoadRoots(config.devid_roots), "roots of DevIDs");
   return parts;
 }
 
+// The policy that was applied last, or the shipped one where none was. One that does not load (any
+// more) is never replaced by another: what it denies, another might allow.
+Result<std::shared_ptr<const LoadedPolicy>> OpenPolicy(const IssuerConfig& config, Store& store) {
+  std::optional<PolicyRecord> applied;
+  RETURN_IF_ERROR(store.Read([&](View& view) -> Result<void> {
+    ASSIGN_OR_RETURN(applied, view.CurrentPolicy(), "find the policy");
+    return {};
+  }),
+                  "policy");
+  if (!applied) return LoadPolicy(0, ShippedPolicy(), {});
+  RETURN_IF_ERROR(CheckStoredSignature(*applied, config.policy_signers),
+                  fmt::format("policy version {}", applied->version));
+  auto bundle = DecodeBundle(applied->content);
+  auto loaded =
+      bundle
+          ? LoadPolicy(applied->version, *bundle, {})
+          : Result<std::shared_ptr<const LoadedPolicy>>(std::unexpected(std::move(bundle.error())));
+  if (loaded || loaded.error().code == Code::kUnavailable) return loaded;
+  Error error = std::move(loaded.error());
+  error.advice =
+      "This issuer does not take the policy that was applied last, and takes no other in "
+      "its place. Start the version of lodekey-issuer that took it, apply a policy that "
+      "both take ('lodekey policy check'), then start this one.";
+  return std::unexpected(
+      std::move(error).Wrapped(fmt::format("policy version {}", applied->version)));
+}
+
+// The first version.
+Result<void> ApplyFirst(const IssuerConfig& config, Store& store, const PolicyBundle& bundle,
+                        Time now) {
+  RETURN_IF_ERROR(CheckPolicySignature(bundle, std::nullopt, config.policy_signers), "policy");
+  ASSIGN_OR_RETURN(const auto loaded, LoadPolicy(1, bundle, {}), "policy");
+  const PolicyRecord record{.version = 1,
+                            .digest = ToBytes(attest::BundleDigest(bundle)),
+                            .content = EncodeBundle(bundle),
+                            .applied = now,
+                            .applied_by = fmt::format("uid {}", getuid()),
+                            .note = "lodekey-issuer init",
+                            .allows_all = loaded->allows_all};
+  const auto applied = store.CommitAndWait([&](Transaction& transaction) -> Result<void> {
+    RETURN_IF_ERROR(transaction.PutPolicy(record), "store the policy");
+    transaction.Audit(PolicyAuditRecord(record, record.applied_by));
+    return {};
+  });
+  if (!applied) return std::unexpected(applied.error());
+  return {};
+}
+
 // What init shows of the keys it made; makes database and audit log.
-Result<Initialised> Show(const IssuerConfig& config, const StateLock& lock) {
+Result<Initialised> Show(const IssuerConfig& config, const std::optional<PolicyBundle>& policy,
+                         const StateLock& lock) {
   ASSIGN_OR_RETURN(const Parts parts, Open(config, lock), "open what was made");
+  if (policy) RETURN_IF_ERROR(ApplyFirst(config, *parts.store, *policy, platform::Now()), "policy");
   ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
                    "audit key");
   return Initialised{.pin = parts.authority->Pin(), .audit_key = ToHex(audit_key.public_key())};
@@ -103,6 +158,13 @@ void TakeBack(const IssuerConfig& config, const StateLock&) {
   std::filesystem::remove(AuditPath(config), kept);
 }
 
+void LogAllowsAll(const LoadedPolicy& policy) {
+  platform::LogEvent(platform::LogLevel::kWarning,
+                     "the policy allows everything, and says so: anybody gets any identity",
+                     {{"policy", std::to_string(policy.version)},
+                      {"advice", "For a test system alone. To end it: lodekey policy apply DIR"}});
+}
+
 void LogFailure(const std::string& what, const Result<void>& done) {
   if (done) return;
   platform::LogEvent(platform::LogLevel::kError, what,
@@ -116,8 +178,9 @@ void RenewCertificates(const Parts& parts, Server& server) {
 }
 
 // Until SIGTERM or SIGINT.
-void KeepHouse(platform::SignalWaiter& signals, const Parts& parts, Server& server) {
-  Housekeeping housekeeping(*parts.store);
+void KeepHouse(platform::SignalWaiter& signals, const Parts& parts, Server& server,
+               const Retention& retention) {
+  Housekeeping housekeeping(*parts.store, retention);
   for (;;) {
     RenewCertificates(parts, server);
     const auto more = housekeeping.Step(platform::Now(), platform::Uptime());
@@ -137,32 +200,38 @@ Result<void> Run(const IssuerConfig& config) {
   RETURN_IF_ERROR(crypto::RequireFullTls13Handshakes(), "TLS");
   ASSIGN_OR_RETURN(const StateLock lock, Lock(config), "state directory");
   ASSIGN_OR_RETURN(Parts parts, Open(config, lock), "open the issuer");
+  ASSIGN_OR_RETURN(auto loaded, OpenPolicy(config, *parts.store), "open the issuer");
+  Policy policy(std::move(loaded));
   Context context{.config = config,
                   .store = *parts.store,
                   .authority = *parts.authority,
                   .sealer = *parts.sealer,
+                  .policy = policy,
                   .roots = std::move(parts.roots),
-                  .now = platform::Now};
+                  .now = platform::Now,
+                  .devid_roots = std::move(parts.devid_roots)};
   ASSIGN_OR_RETURN(const auto server, Server::Start(context), "start the issuer");
+  if (policy.Current()->allows_all) LogAllowsAll(*policy.Current());
   platform::LogEvent(platform::LogLevel::kInfo, "lodekey-issuer is serving",
                      {{"trust_domain", config.trust_domain},
+                      {"policy", std::to_string(policy.Current()->version)},
                       {"listen", fmt::format("{}:{}", config.listen.host, server->port())},
                       {"admin_socket", config.admin_socket},
                       {"pin", parts.authority->Pin()}});
   platform::NotifyReady("serving");
-  KeepHouse(signals, parts, *server);
+  KeepHouse(signals, parts, *server, config.retention);
   platform::NotifyStopping();
   platform::LogEvent(platform::LogLevel::kInfo, "lodekey-issuer stops");
   return {};
 }
 
-Result<Initialised> Init(const IssuerConfig& config) {
+Result<Initialised> Init(const IssuerConfig& config, const std::optional<PolicyBundle>& policy) {
   RETURN_IF_ERROR(platform::MakeDirectory(config.state_dir, 0700), "state directory");
   ASSIGN_OR_RETURN(const StateLock lock, Lock(config), "state directory");
   RETURN_IF_ERROR(CheckNew(config), "state directory");
   RETURN_IF_ERROR(Authority::Initialise(AuthorityOptionsOf(config), platform::Now()),
                   "authorities");
-  auto initialised = Show(config, lock);
+  auto initialised = Show(config, policy, lock);
   if (!initialised) TakeBack(config, lock);
   return initialised;
 }
@@ -172,6 +241,8 @@ Result<void> Check(const IssuerConfig& config) {
   ASSIGN_OR_RETURN(const Parts parts, Open(config, lock), "check");
   ASSIGN_OR_RETURN(const auto audit_key, Authority::OpenAuditKey(parts.authority->options()),
                    "audit key");
+  ASSIGN_OR_RETURN(const auto policy, OpenPolicy(config, *parts.store), "check");
+  if (policy->allows_all) LogAllowsAll(*policy);
   crypto::ChainHead head;
   RETURN_IF_ERROR(parts.store->Read([&](View& view) -> Result<void> {
     ASSIGN_OR_RETURN(head, view.AuditHead(), "head of the chain");

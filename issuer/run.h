@@ -1,8 +1,12 @@
 // What `lodekey-issuer` does, verb by verb.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "base/result.h"
 #include "issuer/config.h"
+#include "issuer/policy_bundle.h"
 
 namespace lodekey::issuer {
 
@@ -15,7 +19,8 @@ struct Initialised {
   std::string pin;        // for agents' issuer_pins
   std::string audit_key;  // public, hex: for `lodekey audit verify`
 };
-Result<Initialised> Init(const IssuerConfig& config);
+// `policy` is the first that is applied; none: the shipped one decides.
+Result<Initialised> Init(const IssuerConfig& config, const std::optional<PolicyBundle>& policy);
 
 // Opens everything as Run would, and closes it again.
 Result<void> Check(const IssuerConfig& config);

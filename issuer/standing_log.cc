@@ -9,9 +9,9 @@ namespace lodekey::issuer {
 using platform::LogEvent;
 using platform::LogLevel;
 
-std::string FirstFailure(const attest::Verdict& verdict) {
-  if (verdict.failed().empty()) return {};
-  const attest::FailedRule& rule = verdict.failed().front();
+std::string FirstFailure(const std::vector<attest::FailedRule>& failed) {
+  if (failed.empty()) return {};
+  const attest::FailedRule& rule = failed.front();
   return fmt::format("{}: {} is {}, expected {}", rule.code, rule.subject, rule.seen,
                      rule.expected);
 }
@@ -30,8 +30,13 @@ void LogStanding(const NodeId& node, Standing before, Standing after, const std:
       return LogEvent(LogLevel::kError,
                       "a node is quarantined: there may be a copy of it, and somebody has to look",
                       {{"node", node}, {"reason", reason}, {"advice", advice}});
+    case Standing::kPending:
+      return LogEvent(
+          LogLevel::kInfo, "a host proved its TPM and waits for approval",
+          {{"node", node}, {"reason", reason}, {"advice", "On the issuer: lodekey node pending"}});
     case Standing::kAllowed:
-    case Standing::kRemoved: return;  // an operator's doing
+    case Standing::kRemoved:
+    case Standing::kBarred: return;  // an operator's doing
   }
 }
 

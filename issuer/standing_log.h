@@ -3,14 +3,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "attest/verdict.h"
 #include "issuer/node_record.h"
 
 namespace lodekey::issuer {
 
-// The first rule that failed, in one line; empty when none did.
-std::string FirstFailure(const attest::Verdict& verdict);
+// The first of them, in one line; empty when there is none.
+std::string FirstFailure(const std::vector<attest::FailedRule>& failed);
 
 // Once the change is durable; nothing when there is none.
 void LogStanding(const NodeId& node, Standing before, Standing after, const std::string& reason);

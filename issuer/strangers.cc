@@ -21,9 +21,15 @@ Result<void> Strangers::Admit(const std::string& source, std::string_view too_ma
   return {};
 }
 
+Result<void> Strangers::Charge(const std::string& source, std::string_view too_many) {
+  if (!refusals_.Allow(source, platform::Uptime())) return TooMany(too_many);
+  return {};
+}
+
 std::unexpected<Error> Strangers::Refuse(const std::string& source, Error reason,
                                          std::string_view too_many) {
-  if (!refusals_.Allow(source, platform::Uptime())) return TooMany(too_many);
+  if (auto charged = Charge(source, too_many); !charged)
+    return std::unexpected(std::move(charged.error()));
   return std::unexpected(std::move(reason));
 }
 

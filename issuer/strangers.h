@@ -16,6 +16,12 @@ namespace lodekey::issuer {
 inline constexpr std::string_view kTooManyEnrolments = "too-many-enrolments";
 inline constexpr std::string_view kTooManyAttestations = "too-many-attestations";
 
+// Who calls, as the connection shows it.
+struct Caller {
+  std::string source;   // what limits count by: all of an IPv6 network is one
+  std::string address;  // IPv4 or IPv6 literal; empty: none
+};
+
 // Thread-safe.
 class Strangers {
  public:
@@ -27,6 +33,9 @@ class Strangers {
 
   // Charges a call of `source`, who may turn out to be a node; fails with the name `too_many`.
   Result<void> Admit(const std::string& source, std::string_view too_many);
+
+  // Charges a stranger for whom something is done.
+  Result<void> Charge(const std::string& source, std::string_view too_many);
 
   // `reason`, charged to the source and to all strangers together; beyond that `too_many`.
   std::unexpected<Error> Refuse(const std::string& source, Error reason, std::string_view too_many);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "issuer/decision_record.h"
 #include "issuer/peer_node.h"
 
 namespace lodekey::issuer {
@@ -43,56 +44,25 @@ Result<void> CheckEntryNow(const NodeRecord& node, const std::optional<attest::E
   return {};
 }
 
-std::string Join(const std::vector<attest::Selector>& selectors) {
-  std::string text;
-  for (const attest::Selector& selector : selectors)
-    text += (text.empty() ? "" : ", ") + attest::FormatSelector(selector);
-  return text;
-}
-
-Result<void> CheckSelectors(const attest::Entry& entry, const WorkloadRequest& request) {
-  const auto graded = std::ranges::find_if(
-      request.selectors, [](const auto& held) { return held.grade != attest::Grade::kObserved; });
-  if (graded != request.selectors.end())
-    return Deny(
-        fmt::format("{} is reported as '{}': what an agent sees is observed, and no more",
-                    attest::FormatSelector(graded->selector), attest::GradeName(graded->grade)),
-        "selector-grade", "Run the agent as it was installed on this host.");
-  if (request.selectors.empty()) {
-    if (entry.prefetch) return {};
-    return Deny("no process asks, and the entry is not one to be fetched ahead of that",
-                "not-prefetched", "Let the process ask, or update the entry with --prefetch.");
-  }
-  const auto missing = attest::MissingSelectors(entry, request.selectors);
-  if (missing.empty()) return {};
-  return Deny("the process lacks " + Join(missing), "selectors-missing",
-              "On the host: lodekey explain --pid PID");
-}
-
-Result<void> CheckAudiences(const attest::Entry& entry, const WorkloadRequest& request) {
-  const auto* audiences = std::get_if<Audiences>(&request.subject);
-  if (audiences == nullptr) return {};
-  const auto refused = std::ranges::find_if_not(*audiences, [&](const std::string& audience) {
-    return attest::AllowsAudience(entry, audience);
-  });
-  if (refused == audiences->end()) return {};
-  return Deny(fmt::format("the entry allows no JWT-SVID for the audience '{}'", *refused),
-              "audience-not-allowed",
-              "If it may have one, update the entry with --jwt-audience. " + ShowEntry(entry));
-}
-
 }  // namespace
+
+Result<SpiffeId> WorkloadDecision::Identify(const NodeRecord& node,
+                                            const std::optional<attest::Entry>& stored,
+                                            const WorkloadRequest& request, Time now) {
+  RETURN_IF_ERROR(CheckIdentity(node), "node");
+  RETURN_IF_ERROR(CheckEntryNow(node, stored, request, now), "entry");
+  return attest::ExpandSpiffeId(*stored, node.labels);
+}
 
 Result<WorkloadDecision> WorkloadDecision::After(const NodeRecord& node,
                                                  const std::optional<attest::Entry>& stored,
-                                                 const WorkloadRequest& request, Duration node_ttl,
+                                                 const WorkloadRequest& request,
+                                                 const Ruling& ruling, Duration node_ttl,
                                                  Time now) {
-  RETURN_IF_ERROR(CheckIdentity(node), "node");
-  RETURN_IF_ERROR(CheckEntryNow(node, stored, request, now), "entry");
-  ASSIGN_OR_RETURN(SpiffeId id, attest::ExpandSpiffeId(*stored, node.labels), "identity");
-  RETURN_IF_ERROR(CheckSelectors(*stored, request), "selectors");
-  RETURN_IF_ERROR(CheckAudiences(*stored, request), "audience");
-  WorkloadDecision decision(request.subject);
+  ASSIGN_OR_RETURN(SpiffeId id, Identify(node, stored, request, now), "identity");
+  if (!ruling.allowed() || ruling.point() != PolicyPoint::kIssuance)
+    return std::unexpected(RefusalError(ruling));
+  WorkloadDecision decision(request, ruling);
   decision.node_ = node.id;
   decision.entry_ = *stored;
   decision.id_ = std::move(id);
@@ -103,8 +73,19 @@ Result<WorkloadDecision> WorkloadDecision::After(const NodeRecord& node,
   return decision;
 }
 
+bool WorkloadDecision::needs_evidence() const {
+  if (limit_ - decided_ < least_) return true;
+  const auto& within = ruling_.output().evidence_within;
+  if (!within) return false;
+  // Evidence of the future has no age: the issuer's clock went back.
+  return evidence_time_ > decided_ || decided_ - evidence_time_ > *within;
+}
+
 Time WorkloadDecision::not_after() const {
-  return entry_.expires == Time() ? limit_ : std::min(limit_, entry_.expires);
+  Time end = limit_;
+  if (entry_.expires != Time()) end = std::min(end, entry_.expires);
+  if (const auto& ttl = ruling_.output().ttl) end = std::min(end, decided_ + *ttl);
+  return end;
 }
 
 }  // namespace lodekey::issuer

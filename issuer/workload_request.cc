@@ -48,11 +48,14 @@ Result<crypto::PublicKey> ReadKey(const std::string& der) {
                  "Make a key on P-256 and send its SubjectPublicKeyInfo.");
 }
 
+bool HasControls(const std::string& text) {
+  return std::ranges::any_of(
+      text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
 Result<Audiences> ReadAudiences(const node::JwtRequest& request) {
   const auto fits = [](const std::string& audience) {
-    return !audience.empty() && audience.size() <= kMaxAudienceSize &&
-           std::ranges::none_of(
-               audience, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+    return !audience.empty() && audience.size() <= kMaxAudienceSize && !HasControls(audience);
   };
   const auto& audiences = request.audiences();
   if (!audiences.empty() && static_cast<size_t>(audiences.size()) <= kMaxTokenAudiences &&
@@ -61,6 +64,34 @@ Result<Audiences> ReadAudiences(const node::JwtRequest& request) {
   return Invalid(fmt::format("a JWT-SVID is for 1 to {} audiences of at most {} bytes each",
                              kMaxTokenAudiences, kMaxAudienceSize),
                  "audience-invalid", "Name whom the token is for.");
+}
+
+// scope-token of RFC 6749, section 3.3: %x21, %x23-5B, %x5D-7E.
+bool IsScopeToken(const std::string& scope) {
+  return !scope.empty() && scope.size() <= kMaxScopeSize && std::ranges::all_of(scope, [](char c) {
+    return c > ' ' && c < '\x7f' && c != '"' && c != '\\';
+  });
+}
+
+// In the order in which they were asked for, each once: the token repeats them.
+Result<std::vector<std::string>> ReadScopes(const node::JwtRequest& request) {
+  std::vector<std::string> scopes(request.scopes().begin(), request.scopes().end());
+  std::vector<std::string> sorted = scopes;
+  std::ranges::sort(sorted);
+  if (scopes.size() <= kMaxTokenScopes && std::ranges::all_of(scopes, IsScopeToken) &&
+      std::ranges::adjacent_find(sorted) == sorted.end())
+    return scopes;
+  return Invalid(fmt::format("a JWT-SVID has at most {} scopes, each once and a scope-token of RFC "
+                             "6749 of at most {} bytes",
+                             kMaxTokenScopes, kMaxScopeSize),
+                 "scope-invalid", "Name each scope on its own, without blanks.");
+}
+
+Result<std::string> ReadTask(const node::JwtRequest& request) {
+  if (request.task().size() <= kMaxTaskSize && !HasControls(request.task())) return request.task();
+  return Invalid(
+      fmt::format("a task has at most {} bytes, and no control characters", kMaxTaskSize),
+      "task-invalid", "Give the task a shorter name.");
 }
 
 }  // namespace
@@ -73,7 +104,9 @@ Result<WorkloadRequest> ReadIssueItem(const node::IssueItem& item) {
     return WorkloadRequest{.entry_id = item.entry_id(),
                            .entry_revision = item.entry_revision(),
                            .selectors = std::move(selectors),
-                           .subject = std::move(subject)};
+                           .subject = std::move(subject),
+                           .scopes = {},
+                           .task = {}};
   };
   switch (item.kind_case()) {
     case node::IssueItem::kX509: {
@@ -82,7 +115,10 @@ Result<WorkloadRequest> ReadIssueItem(const node::IssueItem& item) {
     }
     case node::IssueItem::kJwt: {
       ASSIGN_OR_RETURN(auto audiences, ReadAudiences(item.jwt()), "JWT-SVID");
-      return with(std::move(audiences));
+      WorkloadRequest request = with(std::move(audiences));
+      ASSIGN_OR_RETURN(request.scopes, ReadScopes(item.jwt()), "JWT-SVID");
+      ASSIGN_OR_RETURN(request.task, ReadTask(item.jwt()), "JWT-SVID");
+      return request;
     }
     case node::IssueItem::KIND_NOT_SET: break;
   }

@@ -13,10 +13,13 @@
 
 namespace lodekey::issuer {
 
-inline constexpr size_t kMaxIssueItems = 64;        // of a request
-inline constexpr size_t kMaxItemSelectors = 128;    // of an item
-inline constexpr size_t kMaxTokenAudiences = 32;    // of a JWT-SVID
-inline constexpr size_t kMaxAudienceSize = 255;     // bytes
+inline constexpr size_t kMaxIssueItems = 64;      // of a request
+inline constexpr size_t kMaxItemSelectors = 128;  // of an item
+inline constexpr size_t kMaxTokenAudiences = 32;  // of a JWT-SVID
+inline constexpr size_t kMaxAudienceSize = 255;   // bytes
+inline constexpr size_t kMaxTokenScopes = 16;
+inline constexpr size_t kMaxScopeSize = 128;        // bytes
+inline constexpr size_t kMaxTaskSize = 128;         // bytes
 inline constexpr size_t kMaxWorkloadKeySize = 256;  // bytes of its SubjectPublicKeyInfo
 
 using Audiences = std::vector<std::string>;
@@ -26,10 +29,12 @@ struct WorkloadRequest {
   uint64_t entry_revision = 0;
   std::vector<attest::GradedSelector> selectors = {};  // empty: ahead of the first ask
   std::variant<crypto::PublicKey, Audiences> subject;  // an X.509-SVID's key, or a JWT-SVID's
+  std::vector<std::string> scopes = {};                // of a JWT-SVID: what it is for
+  std::string task = {};                               // of a JWT-SVID: on whose behalf
 };
 
 // kInvalidArgument: "issue-malformed", "selector-invalid", "public-key-invalid" (no key on P-256,
-// or a point that is not on the curve), "audience-invalid".
+// or a point that is not on the curve), "audience-invalid", "scope-invalid", "task-invalid".
 Result<WorkloadRequest> ReadIssueItem(const lodekey::node::v1::IssueItem& item);
 
 }  // namespace lodekey::issuer

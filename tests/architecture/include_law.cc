@@ -84,6 +84,17 @@ bool Contains(const std::vector<std::string_view>& list, std::string_view item) 
   return std::ranges::find(list, item) != list.end();
 }
 
+// The policy that is shipped: in the folder of the program that it is built into.
+bool IsPolicy(std::string_view file) {
+  return file.starts_with("issuer/policy/") && (file.ends_with(".rego") || file.ends_with(".json"));
+}
+
+// Of the one crate, what is not its header.
+bool IsCrate(std::string_view file) {
+  return file.starts_with("issuer/regorus/") &&
+         (file.ends_with(".rs") || file.ends_with("/Cargo.toml") || file.ends_with("/Cargo.lock"));
+}
+
 // The reason why `file` may not be where it is, or "".
 std::string JudgePlace(std::string_view file) {
   const auto folder = TopFolder(file);
@@ -102,7 +113,8 @@ std::string JudgePlace(std::string_view file) {
   if (IsCode(file) && !file.ends_with(".h") && !file.ends_with(".cc")) {
     return "code is in .h and .cc files";
   }
-  if (part != "tests" && !IsCode(file) && !file.ends_with("/CMakeLists.txt")) {
+  if (IsCrate(file)) return "";
+  if (part != "tests" && !IsCode(file) && !IsPolicy(file) && !file.ends_with("/CMakeLists.txt")) {
     return fmt::format("'{}' holds code only", folder);
   }
   return "";

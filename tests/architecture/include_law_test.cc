@@ -138,6 +138,10 @@ constexpr Misplaced kMisplaced[] = {
     {"proto/node.pb.cc", "proto holds .proto files only"},
     {"base/x.hpp", "code is in .h and .cc files"},
     {"crypto/notes.txt", "'crypto' holds code only"},
+    {"issuer/standing.rego", "'issuer' holds code only"},
+    {"issuer/policy/notes.txt", "'issuer' holds code only"},
+    {"crypto/digest.rs", "'crypto' holds code only"},
+    {"issuer/regorus/notes.txt", "'issuer' holds code only"},
 };
 
 TEST(FolderLaw, ReportsFilesThatAreOutOfPlace) {
@@ -152,6 +156,7 @@ TEST(FolderLaw, AcceptsWhatEachPartIsFor) {
   EXPECT_EQ(Verdict("attest/codec.cc", "#include \"lodekey/v1/node.pb.h\"\n"), "");
   EXPECT_EQ(Verdict("agent/front.cc", "#include \"lodekey/v1/node.grpc.pb.h\"\n"), "");
   EXPECT_EQ(Verdict("tests/agent/x_test.cc", "#include \"issuer/store.h\"\n"), "");
+  EXPECT_EQ(Verdict("issuer/regorus/src/policy.rs", ""), "");
   EXPECT_EQ(Verdict("README.md", ""), "");
 }
 

@@ -50,14 +50,15 @@ void CheckRules(const attest::rules::FailedRules& failed) {
   }
 }
 
-// No rule fails only when the ledger begins with a claim of this AK in an allowed register.
+// No rule fails only when the ledger begins with a claim of this AK in an allowed register, or
+// where there is none: that is for the policy to judge.
 void JudgeLedger(const Evidence& evidence, const tpm::PcrBank& pcrs,
                  const attest::AppraisalPolicy& policy) {
   const Bytes ledger = evidence.ledger.value_or(Bytes{});
   const auto failed = attest::rules::CheckLedger(TheSubject(), evidence.ledger_pcr, ledger, pcrs,
                                                  /*claim_judged=*/false, policy);
   CheckRules(failed);
-  if (!failed.empty()) return;
+  if (!failed.empty() || evidence.ledger_pcr == attest::kNoLedger) return;
   const auto parsed = attest::ParseLedger(ledger);
   Require(parsed && !parsed->empty());
   Require(parsed->front().claim.ak_name == TheSubject().ak.name());
@@ -79,8 +80,10 @@ void JudgeState(const Evidence& evidence, const attest::Proved& proved,
   Require(
       attest::rules::CheckStaticPcrs(TheSubject(), state.static_pcrs, proved.pcrs, policy).empty());
   const attest::References references = {{0, {Bytes(32, 0)}}, {23, {}}};
-  CheckRules(attest::rules::CheckReferences(TheSubject(), proved.pcrs, references, {}, policy));
-  Require(!attest::rules::StateFacts(TheSubject(), evidence, proved, references).empty());
+  CheckRules(attest::rules::CheckReferences(TheSubject(), proved.pcrs, references, {}));
+  Require(!attest::rules::StateFacts(evidence, proved, references,
+                                     {.firmware_version = 0, .ledger = {}})
+               .empty());
 }
 
 }  // namespace

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
+#include "crypto/digest.h"
 #include "issuer/node_limits.h"
 #include "issuer/store_limits.h"
+#include "tests/issuer/policy_fixture.h"
 #include "tests/issuer/store_fixture.h"
 #include "tests/support/must.h"
 
@@ -14,9 +17,16 @@ namespace {
 
 using nlohmann::json;
 
+// Of a policy that allows everything.
+issuer::Ruling Allowance() {
+  return issuer::Policy(Lazily(Always(kAllowAll, kAllowAllData), 4))
+      .Decide(issuer::PolicyPoint::kIssuance, "{}", At(95));
+}
+
 TEST(AuditRecord, SaysWhatWillBeSigned) {
   const issuer::CredentialRecord credential = SampleCredential(7);
-  EXPECT_EQ(json::parse(issuer::CredentialAuditRecord(credential, At(95))),
+  const issuer::Ruling ruling = Allowance();
+  EXPECT_EQ(json::parse(issuer::CredentialAuditRecord(credential, ruling, At(95))),
             json({{"time", "2026-01-01T00:00:00.095Z"},
                   {"event", "credential.issued"},
                   {"node", SampleNodeId(1)},
@@ -26,14 +36,19 @@ TEST(AuditRecord, SaysWhatWillBeSigned) {
                   {"not_before", "2026-01-01T00:00:00.100Z"},
                   {"not_after", "2026-01-01T00:00:00.200Z"},
                   {"evidence_time", "2026-01-01T00:00:00.090Z"},
-                  {"tbs_sha256", std::string(64, '7')}}));
+                  {"tbs_sha256", std::string(64, '7')},
+                  {"policy",
+                   {{"version", 4},
+                    {"rule", "all"},
+                    {"reasons", json::array()},
+                    {"input", ToHex(crypto::Sha256(AsBytes("{}")))}}}}));
 }
 
 TEST(AuditRecord, SaysOnWhichEntryAWorkloadsCredentialRests) {
   issuer::CredentialRecord credential = SampleCredential(7);
   credential.kind = issuer::CredentialKind::kJwt;
   credential.entry = "0198";
-  const auto record = json::parse(issuer::CredentialAuditRecord(credential, At(95)));
+  const auto record = json::parse(issuer::CredentialAuditRecord(credential, Allowance(), At(95)));
   EXPECT_EQ(record["kind"], "jwt");
   EXPECT_EQ(record["entry"], "0198");
 }

@@ -50,7 +50,6 @@ TEST(IssuerConfig, NeedsATrustDomainAlone) {
   EXPECT_EQ(config.listen, (platform::HostPort{.host = "0.0.0.0", .port = 7443}));
   EXPECT_EQ(config.state_dir, "/var/lib/lodekey-issuer");
   EXPECT_EQ(config.admin_socket, "/run/lodekey-issuer/admin.sock");
-  EXPECT_EQ(config.minimum_assurance, attest::Assurance::kInventory);
   EXPECT_EQ(config.attest_interval, minutes(10));
   EXPECT_EQ(config.nonce_slack, seconds(60));
   EXPECT_EQ(config.challenge_life, seconds(120));
@@ -68,36 +67,10 @@ TEST(IssuerConfig, LeavesNoHostWithoutAnIdentityBetweenTwoAttestations) {
   Must(LoadWith("ca.node_ttl = \"20m\""));
 }
 
-TEST(IssuerConfig, AppraisesByTheVerifiersDefaults) {
-  const attest::AppraisalPolicy policy = Must(LoadWith("")).appraisal;
-  const attest::AppraisalPolicy defaults;
-  EXPECT_EQ(policy.bank, defaults.bank);
-  EXPECT_EQ(policy.required, defaults.required);
-  EXPECT_EQ(policy.static_pcrs, defaults.static_pcrs);
-  EXPECT_EQ(policy.ledger_registers, defaults.ledger_registers);
-  EXPECT_EQ(policy.require_references, defaults.require_references);
-  EXPECT_EQ(policy.require_claim, defaults.require_claim);
-  EXPECT_EQ(policy.accept_touched_ledger, defaults.accept_touched_ledger);
-  EXPECT_EQ(policy.accept_firmware_change, defaults.accept_firmware_change);
-  EXPECT_EQ(policy.accept_new_ak, defaults.accept_new_ak);
-}
-
 TEST(IssuerConfig, ReadsWhatIsSet) {
   const IssuerConfig config = Must(Load(R"(
 trust_domain = "fleet.example"
 listen = "[2001:db8::1]:9443"
-[admission]
-minimum_assurance = "hardware"
-[appraisal]
-bank = "sha384"
-required_pcrs = "0-7"
-static_pcrs = "0-5,7"
-ledger_registers = "12"
-require_references = true
-require_claim = false
-accept_touched_ledger = true
-accept_firmware_change = false
-accept_new_ak = true
 [attestation]
 interval = "5s"
 nonce_slack = "1s"
@@ -111,16 +84,6 @@ enrolments_per_second = 7
 enrolments_per_source = 3
 )"));
   EXPECT_EQ(config.listen, (platform::HostPort{.host = "2001:db8::1", .port = 9443}));
-  EXPECT_EQ(config.minimum_assurance, attest::Assurance::kHardware);
-  EXPECT_EQ(config.appraisal.bank, crypto::HashAlg::kSha384);
-  EXPECT_EQ(config.appraisal.required, 0x00ffU);
-  EXPECT_EQ(config.appraisal.static_pcrs, 0x00bfU);
-  EXPECT_EQ(config.appraisal.ledger_registers, 0x1000U);
-  EXPECT_TRUE(config.appraisal.require_references);
-  EXPECT_FALSE(config.appraisal.require_claim);
-  EXPECT_TRUE(config.appraisal.accept_touched_ledger);
-  EXPECT_FALSE(config.appraisal.accept_firmware_change);
-  EXPECT_TRUE(config.appraisal.accept_new_ak);
   EXPECT_EQ(config.attest_interval, seconds(5));
   EXPECT_EQ(config.node_ttl, seconds(20));
   EXPECT_EQ(config.root_ttl, hours(240));
@@ -138,39 +101,24 @@ TEST(IssuerConfig, RefusesWhatTheSchemaDoesNotAllow) {
   const std::vector<std::pair<std::string, std::string>> refused = {
       {"ca.intermediate_ttl = \"8d\"", "ca.intermediate_ttl"},
       {"attestation.challenge_life = \"121s\"", "attestation.challenge_life"},
-      {"appraisal.bank = \"sha1\"", "appraisal.bank"},
-      {"appraisal.required_pcrs = \"0-24\"", "appraisal.required_pcrs"},
-      {"appraisal.required_pcrs = \"\"", "appraisal.required_pcrs"},
-      {"admission.minimum_assurance = \"none\"", "admission.minimum_assurance"},
       {"limits.enrolments_per_second = 0", "limits.enrolments_per_second"},
-      {"appraisal.accept_everything = true", "accept_everything"},
   };
   for (const auto& [toml, key] : refused) ExpectRefused(toml + "\n", {key});
 }
 
-// --- Registers that may hold a ledger ---
-
-TEST(LedgerRegisters, AreOneUnlessMoreAreAllowed) {
-  EXPECT_EQ(Must(LoadWith("")).appraisal.ledger_registers, 1U << 13);
-  EXPECT_EQ(
-      Must(LoadWith("appraisal.ledger_registers = \"11-13,15\"\n")).appraisal.ledger_registers,
-      0xb800U);
-}
-
-TEST(LedgerRegisters, AreNeitherTheBootsNorImasNorResettable) {
-  for (const std::string pcr : {"0", "7", "9", "10", "16", "17", "22", "23"}) {
-    ExpectRefused("appraisal.ledger_registers = \"13," + pcr + "\"\n",
-                  {"appraisal.ledger_registers", "PCR " + pcr + ":"});
+TEST(IssuerConfig, SaysWhereWhatThePolicyDecidesWent) {
+  for (const std::string old :
+       {"appraisal.require_claim = false", "appraisal.bank = \"sha256\"",
+        "[appraisal]\nrequired_pcrs = \"0-7\"", "admission.minimum_assurance = \"hardware\""}) {
+    const auto loaded = LoadWith(old + "\n");
+    ASSERT_FALSE(loaded) << old;
+    EXPECT_EQ(loaded.error().Name(), "config-invalid") << old;
+    EXPECT_NE(loaded.error().advice.find("data.json"), std::string::npos) << loaded.error().advice;
+    EXPECT_NE(loaded.error().advice.find("lodekey policy show --write"), std::string::npos);
   }
-  ExpectRefused("appraisal.ledger_registers = \"0-23\"\n", {"PCR 0-10,16-23:"});
-  ExpectRefused("appraisal.ledger_registers = \"24\"\n", {"appraisal.ledger_registers"});
-}
-
-TEST(LedgerRegisters, AreNotThoseThatPolicyCallsStatic) {
-  ExpectRefused("appraisal.ledger_registers = \"13-14\"\n",
-                {"PCR 14 ", "appraisal.ledger_registers", "appraisal.static_pcrs"});
-  ExpectRefused("appraisal.static_pcrs = \"0-9,13-14\"\n", {"PCR 13 ", "issuer.toml:2", "default"});
-  EXPECT_TRUE(LoadWith("appraisal.static_pcrs = \"0-9\"\nappraisal.ledger_registers = \"14\"\n"));
+  const auto other = LoadWith("admission.maximum = 1\n");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().advice.find("data.json"), std::string::npos) << other.error().advice;
 }
 
 TEST(IssuerConfig, RefusesAFileThatIsNotThere) {

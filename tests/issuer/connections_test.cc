@@ -122,5 +122,18 @@ TEST(SourceOf, TakesAnyText) {
     EXPECT_EQ(SourceOf(text), SourceOf(text)) << text;
 }
 
+TEST(AddressOf, IsALiteralWithoutPortAndZone) {
+  EXPECT_EQ(AddressOf("ipv4:192.0.2.1:40000"), "192.0.2.1");
+  EXPECT_EQ(AddressOf("ipv6:%5B2001:db8:0:0::1%5D:40000"), "2001:db8::1");
+  EXPECT_EQ(AddressOf("ipv6:%5Bfe80::1%25eth0%5D:40000"), "fe80::1");
+  EXPECT_EQ(AddressOf("ipv6:%5B::ffff:192.0.2.1%5D:40000"), "192.0.2.1");
+}
+
+TEST(AddressOf, IsNothingWhereThereIsNone) {
+  for (const char* text : {"", ":", "unix:", "unix:/run/x", "ipv4:", "ipv4:1.2.3:4", "ipv6:%5B",
+                           "ipv6:%5Bnot an address%5D:1", "fd:7"})
+    EXPECT_EQ(AddressOf(text), "") << text;
+}
+
 }  // namespace
 }  // namespace lodekey::issuer

@@ -10,10 +10,8 @@ namespace {
 
 class HardwareOnlyTest : public EnrollerTest {
  protected:
-  HardwareOnlyTest()
-      : EnrollerTest([](issuer::IssuerConfig& config) {
-          config.minimum_assurance = attest::Assurance::kHardware;
-        }) {
+  HardwareOnlyTest() {
+    issuer.Choose("/admission/minimum_assurance", "hardware");
     issuer.context->roots.hardware = {vendor.root()};
     Allow(host);
   }
@@ -66,7 +64,7 @@ TEST_F(HardwareOnlyTest, DoesNotTakeAnEmulatorForHardware) {
   issuer.context->roots = {.hardware = {}, .emulators = {vendor.root()}};
   host.ek_certificate = vendor.Certify(host.tpm().ek().area).der();
   EXPECT_EQ(Assured(), "assurance-too-low");
-  issuer.config.minimum_assurance = attest::Assurance::kEmulator;
+  issuer.Choose("/admission/minimum_assurance", "emulator");
   EXPECT_EQ(Assured(), "emulator");
 }
 
@@ -75,7 +73,7 @@ TEST_F(HardwareOnlyTest, RefusesTheCertificateOfAnotherChip) {
   const Host other;
   host.ek_certificate = vendor.Certify(other.tpm().ek().area).der();
   EXPECT_EQ(Assured(), "ek-certificate-mismatch");
-  issuer.config.minimum_assurance = attest::Assurance::kInventory;
+  issuer.Choose("/admission/minimum_assurance", "inventory");
   EXPECT_EQ(Assured(), "ek-certificate-mismatch");
 }
 

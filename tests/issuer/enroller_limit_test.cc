@@ -19,7 +19,7 @@ class EnrolmentLimit : public EnrollerTest {
         }) {}
 
   Result<node::StartEnrolmentResponse> Start(const node::StartEnrolmentRequest& request) const {
-    return enroller.Start(request, kSource);
+    return enroller.Start(request, kCaller);
   }
   // Asks until the limit is reached; the answers before.
   std::set<std::string> StartUntilRefused(const node::StartEnrolmentRequest& request) const {
@@ -34,7 +34,7 @@ class EnrolmentLimit : public EnrollerTest {
   }
   Result<node::FinishEnrolmentResponse> Finish(const node::FinishEnrolmentRequest& request) const {
     std::promise<Result<node::FinishEnrolmentResponse>> answer;
-    enroller.Finish(request, kSource, [&](auto result) { answer.set_value(std::move(result)); });
+    enroller.Finish(request, kCaller, [&](auto result) { answer.set_value(std::move(result)); });
     return answer.get_future().get();
   }
 

@@ -36,7 +36,7 @@ class AnotherAkTest : public EnrolledHostTest {
 // --- Refusals and what becomes of the node ---
 
 TEST_F(EnrollerTest, RefusesAHostWithoutReferencesUntilItsValuesAreApproved) {
-  issuer.config.appraisal.require_references = true;
+  issuer.Choose("/appraisal/require_references", true);
   Host host;
   Allow(host);
   const auto refused = Must(issuer.Enrol(host));
@@ -55,7 +55,7 @@ TEST_F(EnrollerTest, RefusesAHostWithoutReferencesUntilItsValuesAreApproved) {
 
 // The register of the ledger holds this host's claim; a group shares the others.
 TEST_F(EnrollerTest, ApprovesForAGroupWhatItsFirstHostShowedInVain) {
-  issuer.config.appraisal.require_references = true;
+  issuer.Choose("/appraisal/require_references", true);
   Host first;
   Host second;
   Allow(first);
@@ -177,7 +177,7 @@ TEST_F(AnotherAkTest, NeedsARebootWhenTheLedgerOfTheBootIsLost) {
 }
 
 TEST_F(AnotherAkTest, IsTakenWithoutTheLedgerWhereAnyRegisterWillDo) {
-  issuer.config.appraisal.accept_touched_ledger = true;
+  issuer.Choose("/appraisal/accept_touched_ledger", true);
   host.LoseState();
   EXPECT_EQ(Enrols(), "MESSAGE_REFUSED ak-changed-in-boot");
   issuer.ApproveAk(host);
@@ -203,7 +203,7 @@ TEST_F(AnotherAkTest, IsNotTakenForAnApprovedOther) {
 }
 
 TEST_F(AnotherAkTest, IsTakenInALaterBootWherePolicySaysSo) {
-  issuer.config.appraisal.accept_new_ak = true;
+  issuer.Choose("/appraisal/accept_new_ak", true);
   host.LoseState();
   EXPECT_EQ(Enrols(), "MESSAGE_REFUSED ak-changed-in-boot");
   host.Reboot();
@@ -230,7 +230,7 @@ TEST_F(EnrolledHostTest, KeepsTheBootsFirstValuesWhenItEnrolsAgain) {
 }
 
 TEST_F(EnrolledHostTest, MayNotClaimASecondRegisterInTheBoot) {
-  issuer.config.appraisal.ledger_registers |= 1U << 12;
+  issuer.Choose("/appraisal/ledger_registers", "12-13");
   host.ClaimIn(12);
   EXPECT_EQ(Enrols(), "NODE_REFUSED ledger-register");
   EXPECT_EQ(Record().enrolment->ledger_pcr, 13);

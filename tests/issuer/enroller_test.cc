@@ -268,11 +268,12 @@ TEST_F(EnrollerTest, FinishesOnAnyReplica) {
                           .store = *issuer.store,
                           .authority = *issuer.authority,
                           .sealer = sealer,
+                          .policy = *issuer.policy,
                           .roots = {},
                           .now = [this] { return issuer.now; }};
   std::promise<std::string> answer;
   issuer::Strangers strangers(issuer.config);
-  issuer::Enroller(replica, strangers).Finish(request, kSource, [&](const auto& response) {
+  issuer::Enroller(replica, strangers).Finish(request, kCaller, [&](const auto& response) {
     answer.set_value(Answer(response));
   });
   EXPECT_EQ(answer.get_future().get(), "ACCEPTED");

@@ -64,11 +64,17 @@ attest::Verdict Attested(Host& host, const tpm::ClockInfo& clock) {
                                   evidence, {}, {});
 }
 
+Decision Decided(const attest::Verdict& verdict, const issuer::PolicyBundle& policy) {
+  return issuer::DecideStanding(issuer::Policy(Lazily(policy)),
+                                {.trust_domain = kTrustDomain, .now = At(0)}, FullNode(1),
+                                "inventory", verdict, At(0));
+}
+
 TEST(Decision, AllowsOnlyWhatWasAccepted) {
   Host host;
   const attest::Verdict verdict = Enrolled(host);
-  ASSERT_EQ(verdict.outcome(), Outcome::kAccepted);
-  const Decision decision = Decision::After(verdict);
+  ASSERT_TRUE(verdict.decidable());
+  const Decision decision = Decided(verdict, ShippedWith());
   EXPECT_TRUE(decision.allowed());
   EXPECT_TRUE(decision.binding());
   EXPECT_EQ(decision.standing(), Standing::kActive);
@@ -78,16 +84,18 @@ TEST(Decision, LeavesTheStandingAloneAfterARefusedMessage) {
   Host host;
   const attest::Verdict verdict = Enrolled(host, {}, Bytes(32, 9));
   ASSERT_EQ(verdict.outcome(), Outcome::kMessageRefused);
-  const Decision decision = Decision::After(verdict);
+  const Decision decision = Decided(verdict, Always(kAllowAll, kAllowAllData));
   EXPECT_FALSE(decision.allowed());
   EXPECT_FALSE(decision.binding());
 }
 
 TEST(Decision, WithdrawsTheIdentityOfARefusedNode) {
   Host host;
-  const attest::Verdict verdict = Enrolled(host, {.require_references = true});
-  ASSERT_EQ(verdict.outcome(), Outcome::kNodeRefused);
-  const Decision decision = Decision::After(verdict);
+  const attest::Verdict verdict = Enrolled(host);
+  ASSERT_TRUE(verdict.decidable());
+  const Decision decision =
+      Decided(verdict, ShippedWith({{"/appraisal/require_references", true}}));
+  EXPECT_EQ(decision.outcome(), Outcome::kNodeRefused);
   EXPECT_FALSE(decision.allowed());
   EXPECT_TRUE(decision.binding());
   EXPECT_EQ(decision.standing(), Standing::kRefused);
@@ -99,7 +107,7 @@ TEST(Decision, EndsAnEnrolmentWithItsBoot) {
   earlier.reset_count -= 1;
   const attest::Verdict verdict = Attested(host, earlier);
   ASSERT_EQ(verdict.outcome(), Outcome::kEnrolAgain);
-  const Decision decision = Decision::After(verdict);
+  const Decision decision = Decided(verdict, Always(kAllowAll, kAllowAllData));
   EXPECT_FALSE(decision.allowed());
   EXPECT_TRUE(decision.binding());
   EXPECT_EQ(decision.standing(), Standing::kAllowed);
@@ -111,10 +119,31 @@ TEST(Decision, QuarantinesAPossibleClone) {
   ahead.clock += 1'000'000;
   const attest::Verdict verdict = Attested(host, ahead);
   ASSERT_EQ(verdict.outcome(), Outcome::kNodeQuarantined);
-  const Decision decision = Decision::After(verdict);
+  const Decision decision = Decided(verdict, Always(kAllowAll, kAllowAllData));
   EXPECT_FALSE(decision.allowed());
   EXPECT_TRUE(decision.binding());
   EXPECT_EQ(decision.standing(), Standing::kQuarantined);
+}
+
+// A policy that is broken gives nothing to anybody, and takes nothing from anybody.
+TEST(Decision, LeavesTheStandingAloneWhereThePolicyFails) {
+  Host host;
+  const Decision decision = Decided(Enrolled(host), Always("1"));
+  EXPECT_FALSE(decision.allowed());
+  EXPECT_FALSE(decision.binding());
+  ASSERT_EQ(decision.failed().size(), 1U);
+  EXPECT_EQ(decision.failed().front().code, "policy-output");
+}
+
+TEST(Decision, RefusesWhatThePolicyWasNotAskedAbout) {
+  Host host;
+  const attest::Verdict verdict = Enrolled(host);
+  ASSERT_TRUE(verdict.decidable());
+  EXPECT_FALSE(Decision::Refusal(verdict).allowed());
+  const issuer::Policy allows(Lazily(Always(kAllowAll, kAllowAllData)));
+  const issuer::Ruling other = allows.Decide(issuer::PolicyPoint::kAdmission, "{}", At(0));
+  ASSERT_TRUE(other.allowed());
+  EXPECT_FALSE(Decision::After(verdict, other).allowed());
 }
 
 // --- Grants ---
@@ -130,7 +159,7 @@ class GrantTest : public testing::Test {
             .now = now};
   }
   Result<Grant> ForNode(Time evidence, Time now) {
-    return Grant::ForNode(Decision::After(Enrolled(host)), Request(evidence, now),
+    return Grant::ForNode(Decided(Enrolled(host), ShippedWith()), Request(evidence, now),
                           *issuer.authority);
   }
   void Commit(const Grant& grant) const {
@@ -167,7 +196,7 @@ TEST_F(GrantTest, SaysByteForByteWhatWillBeSigned) {
 }
 
 TEST_F(GrantTest, IsNotMadeForARefusedNode) {
-  const Decision refused = Decision::After(Enrolled(host, {.require_references = true}));
+  const Decision refused = Decided(Enrolled(host), Always(kDenyAll));
   const auto grant = Grant::ForNode(refused, Request(At(0), At(0)), *issuer.authority);
   ASSERT_FALSE(grant);
   EXPECT_EQ(grant.error().code, Code::kDenied);
@@ -247,6 +276,10 @@ class OneCredential final : public issuer::Store {
     Result<std::vector<issuer::NodeRecord>> ListNodes(const issuer::NodeId&, size_t) override {
       return std::vector<issuer::NodeRecord>();
     }
+    Result<std::vector<issuer::NodeRecord>> ListNodesOf(Standing, const issuer::NodeId&,
+                                                        size_t) override {
+      return std::vector<issuer::NodeRecord>();
+    }
     Result<std::vector<issuer::ReferencePcr>> ListReferences(const std::string&) override {
       return std::vector<issuer::ReferencePcr>();
     }
@@ -265,6 +298,30 @@ class OneCredential final : public issuer::Store {
     Result<uint64_t> CountEntries() override { return uint64_t{0}; }
     Result<std::optional<std::string>> FindAlike(const attest::Entry&) override {
       return std::optional<std::string>();
+    }
+    Result<std::optional<issuer::PolicyRecord>> CurrentPolicy() override {
+      return std::optional<issuer::PolicyRecord>();
+    }
+    Result<std::optional<issuer::PolicyRecord>> FindPolicy(uint64_t) override {
+      return std::optional<issuer::PolicyRecord>();
+    }
+    Result<std::vector<issuer::PolicyRecord>> ListPolicies(size_t) override {
+      return std::vector<issuer::PolicyRecord>();
+    }
+    Result<std::vector<issuer::DecisionRecord>> ListDecisions(const issuer::DecisionFilter&,
+                                                              size_t) override {
+      return std::vector<issuer::DecisionRecord>();
+    }
+    Result<std::optional<issuer::DecisionRecord>> FindDecision(ByteView) override {
+      return std::optional<issuer::DecisionRecord>();
+    }
+    Result<std::optional<issuer::DecisionRecord>> LastDecision(const issuer::NodeId&,
+                                                               const std::string&) override {
+      return std::optional<issuer::DecisionRecord>();
+    }
+    Result<uint64_t> CountNodes(Standing) override { return uint64_t{0}; }
+    Result<std::optional<issuer::NodeId>> FindNodeByDevId(ByteView) override {
+      return std::optional<issuer::NodeId>();
     }
     Result<bool> HasLog(ByteView) override { return false; }
     Result<std::optional<Bytes>> FindLog(ByteView) override { return std::optional<Bytes>(); }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "crypto/digest.h"
-#include "issuer/store_limits.h"
 #include "tests/issuer/issuer_fixture.h"
 #include "tests/support/must.h"
 
@@ -13,6 +12,8 @@ namespace {
 using issuer::Housekeeping;
 using std::chrono::hours;
 using std::chrono::minutes;
+
+const issuer::Retention kRetention;
 
 // Steps at `now` until nothing is left; how often there was something.
 size_t StepUntilDone(Housekeeping& housekeeping, Time now, Duration uptime) {
@@ -49,8 +50,8 @@ TEST(HousekeepingTest, LeavesALiveNodeEverythingItRefersTo) {
     issuer.Pass(minutes(9));
     ASSERT_EQ(Answer(issuer.Attest(host)), "ACCEPTED");
   }
-  Housekeeping housekeeping(*issuer.database);
-  EXPECT_EQ(StepUntilDone(housekeeping, issuer.now + 2 * issuer::kLogMargin, Duration(0)), 1U);
+  Housekeeping housekeeping(*issuer.database, kRetention);
+  EXPECT_EQ(StepUntilDone(housekeeping, issuer.now + 2 * kRetention.evidence, Duration(0)), 1U);
   const auto credentials = issuer.Credentials(host);
   ASSERT_EQ(credentials.size(), 1U);
   EXPECT_EQ(credentials.front().serial, host.certificate().serial());
@@ -65,17 +66,17 @@ TEST(HousekeepingTest, LeavesALiveNodeEverythingItRefersTo) {
 TEST(HousekeepingTest, GoesOnAPartAtATimeUntilNothingIsLeft) {
   IssuerRig issuer;
   PutLogs(*issuer.database, 100);
-  Housekeeping housekeeping(*issuer.database);
-  EXPECT_TRUE(Must(housekeeping.Step(At(1) + issuer::kLogMargin, Duration(7))));
+  Housekeeping housekeeping(*issuer.database, kRetention);
+  EXPECT_TRUE(Must(housekeeping.Step(At(1) + kRetention.evidence, Duration(7))));
   EXPECT_GT(CountLogs(*issuer.database), 0U);
-  EXPECT_GT(StepUntilDone(housekeeping, At(1) + issuer::kLogMargin, Duration(7)), 1U);
+  EXPECT_GT(StepUntilDone(housekeeping, At(1) + kRetention.evidence, Duration(7)), 1U);
   EXPECT_EQ(CountLogs(*issuer.database), 0U);
 }
 
 TEST(HousekeepingTest, LooksAgainAnHourLater) {
   IssuerRig issuer;
-  Housekeeping housekeeping(*issuer.database);
-  const Time now = At(1) + issuer::kLogMargin;
+  Housekeeping housekeeping(*issuer.database, kRetention);
+  const Time now = At(1) + kRetention.evidence;
   EXPECT_FALSE(Must(housekeeping.Step(now, Duration(7))));
   PutLogs(*issuer.database, 5);
   EXPECT_FALSE(Must(housekeeping.Step(now, Duration(6) + Housekeeping::kEvery)));
@@ -87,8 +88,8 @@ TEST(HousekeepingTest, LooksAgainAnHourLater) {
 TEST(HousekeepingTest, SaysWhyItCannotAndTriesAgain) {
   IssuerRig issuer;
   PutLogs(*issuer.database, 5);
-  Housekeeping housekeeping(*issuer.store);
-  const Time now = At(1) + issuer::kLogMargin;
+  Housekeeping housekeeping(*issuer.store, kRetention);
+  const Time now = At(1) + kRetention.evidence;
   issuer.store->Fail(
       Error{.code = Code::kUnavailable, .text = "full", .name = "store-unavailable"});
   EXPECT_EQ(housekeeping.Step(now, Duration(7)).error().Name(), "store-unavailable");

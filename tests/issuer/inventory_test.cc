@@ -344,7 +344,7 @@ TEST_F(InventoryTest, CannotApproveWhatWasNotShown) {
 
 // What a host says of its ledger must not keep a register of the boot from being pinned.
 TEST_F(InventoryTest, LeavesOutNoBootRegisterThatAHostCallsItsLedger) {
-  issuer.config.appraisal.require_references = true;
+  issuer.Choose("/appraisal/require_references", true);
   Host host;
   Allow(host.id());
   EXPECT_EQ(Answer(issuer.Enrol(host, {.finish =
@@ -370,7 +370,7 @@ TEST_F(InventoryTest, ApprovesNoValueOfTheLedgersRegister) {
 }
 
 TEST_F(InventoryTest, LeavesOutTheLedgersRegisterOfAHostThatStatesNone) {
-  issuer.config.appraisal.require_claim = false;
+  issuer.Choose("/appraisal/require_claim", false);
   Host host;
   host.ledger_pcr = attest::kNoLedger;
   host.ledger.clear();

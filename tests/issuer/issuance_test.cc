@@ -1,15 +1,8 @@
 #include "issuer/issuance.h"
 
-#include <gtest/gtest.h>
-
-#include "attest/codec.h"
 #include "crypto/certificate_builder.h"
-#include "crypto/jws.h"
 #include "issuer/workload_request.h"
-#include "tests/issuer/issuer_fixture.h"
-#include "tests/issuer/workload.h"
-#include "tests/support/must.h"
-#include "tests/support/program.h"
+#include "tests/issuer/issuance_rig.h"
 
 namespace lodekey::test {
 namespace {
@@ -17,165 +10,8 @@ namespace {
 using issuer::CredentialKind;
 using issuer::Standing;
 using std::chrono::hours;
-using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-class IssuanceTest : public testing::Test {
- protected:
-  explicit IssuanceTest(const AdjustConfig& adjust = {}) : issuer(adjust) { issuer.Admit(host); }
-
-  Result<node::IssueResponse> Issue(const std::vector<node::IssueItem>& items) const {
-    return issuer.Issue(host.certificate(), RequestOf(items));
-  }
-  // The answer to one item.
-  node::IssueOutcome Get(const node::IssueItem& item) const {
-    return Must(Issue({item})).outcomes(0);
-  }
-  attest::Entry Entry(const std::function<void(attest::Entry&)>& change = {}) const {
-    attest::Entry entry = EntryFor(host);
-    if (change) change(entry);
-    return issuer.Put(entry);
-  }
-  issuer::CredentialRecord Credential(ByteView serial) const {
-    std::optional<issuer::CredentialRecord> found;
-    Must(issuer.store->Read([&](issuer::View& view) -> Result<void> {
-      ASSIGN_OR_RETURN(found, view.FindCredential(serial), "credential");
-      return {};
-    }));
-    return found.value();
-  }
-  // The audit lines of this event.
-  std::vector<nlohmann::json> Lines(const std::string& event) const {
-    auto records = issuer.AuditRecords();
-    std::erase_if(records, [&](const auto& record) { return record["event"] != event; });
-    return records;
-  }
-
-  IssuerRig issuer;
-  Host host;
-};
-
-// --- X.509-SVIDs ---
-
-TEST_F(IssuanceTest, GivesAnX509SvidAsTheStandardWantsIt) {
-  const auto entry = Entry([](auto& written) {
-    written.x509_ttl = minutes(30);
-    written.dns_names = {"web.example.org", "www.example.org"};
-  });
-  const auto chain = ChainOf(Get(X509Item(entry)));
-  ASSERT_EQ(chain.size(), 2U);
-  const crypto::Certificate& leaf = chain.front();
-  EXPECT_EQ(leaf.UriSans(), std::vector<std::string>{"spiffe://example.org/web"});
-  EXPECT_EQ(leaf.DnsSans(), entry.dns_names);
-  EXPECT_EQ(leaf.subject(), "");
-  EXPECT_FALSE(leaf.is_ca());
-  EXPECT_EQ(leaf.key(), WorkloadKey().public_key());
-  EXPECT_EQ(leaf.not_after(), issuer.now + minutes(30));
-  EXPECT_EQ(leaf.ExtendedKeyUsages(),
-            (std::vector<std::string>{"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"}));
-  EXPECT_TRUE(crypto::BuildChain(leaf, {chain[1]}, {issuer.authority->root()}, {.at = issuer.now}));
-}
-
-TEST_F(IssuanceTest, NamesASubjectForVerifiersThatAskForOne) {
-  const auto entry = Entry([](auto& written) { written.common_name = "web"; });
-  EXPECT_EQ(ChainOf(Get(X509Item(entry))).front().subject(), "CN=web");
-}
-
-TEST_F(IssuanceTest, X509SvidsAreAcceptedByOpenssl) {
-  const std::string path = issuer.directory.path();
-  Overwrite(path + "/root.pem", issuer.authority->root().ToPem());
-  for (const std::string common_name : {"", "web"}) {
-    const auto entry = Entry([&](auto& written) {
-      written.common_name = common_name;
-      written.selectors.front().value = common_name.empty() ? "1000" : "1001";
-      written.dns_names = {"web.example.org"};
-    });
-    const auto chain = ChainOf(Get(X509Item(entry)));
-    ASSERT_EQ(chain.size(), 2U);
-    Overwrite(path + "/intermediate.pem", chain[1].ToPem());
-    Overwrite(path + "/leaf.pem", chain[0].ToPem());
-    const auto moment = std::chrono::floor<seconds>(issuer.now).time_since_epoch().count();
-    for (const auto* purpose : {"sslclient", "sslserver"}) {
-      const Finished verified = RunProgram(
-          {"/usr/bin/openssl", "verify", "-x509_strict", "-attime", std::to_string(moment),
-           "-purpose", purpose, "-verify_hostname", "web.example.org", "-CAfile",
-           path + "/root.pem", "-untrusted", path + "/intermediate.pem", path + "/leaf.pem"});
-      EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
-    }
-    const std::string text =
-        RunProgram({"/usr/bin/openssl", "x509", "-noout", "-text", "-in", path + "/leaf.pem"}).out;
-    EXPECT_NE(text.find("CA:FALSE"), std::string::npos) << text;
-    EXPECT_NE(text.find("Digital Signature"), std::string::npos) << text;
-    EXPECT_EQ(text.find("Certificate Sign"), std::string::npos) << text;
-    // RFC 5280, section 4.2.1.6.
-    EXPECT_EQ(text.find("Alternative Name: critical") != std::string::npos, common_name.empty());
-  }
-}
-
-// --- JWT-SVIDs ---
-
-struct Token {
-  crypto::Jws jws;
-  nlohmann::json header;
-  nlohmann::json claims;
-};
-
-Token Read(const std::string& text) {
-  auto jws = Must(crypto::ParseJws(text));
-  const auto header = nlohmann::json::parse(jws.header);
-  const auto claims = nlohmann::json::parse(jws.payload);
-  return {.jws = std::move(jws), .header = header, .claims = claims};
-}
-
-TEST_F(IssuanceTest, GivesAJwtSvidAsTheStandardWantsIt) {
-  const auto entry = Entry([](auto& written) { written.jwt_audiences = {"db", "cache"}; });
-  auto item = JwtItem(entry);
-  item.mutable_jwt()->add_audiences("cache");
-  const auto outcome = Get(item);
-  ASSERT_EQ(Answer(outcome), "jwt");
-  const Token token = Read(outcome.jwt().token());
-  EXPECT_EQ(token.header["alg"], "ES256");
-  EXPECT_EQ(token.header["typ"], "JWT");
-  EXPECT_EQ(token.claims["sub"], "spiffe://example.org/web");
-  EXPECT_EQ(token.claims["aud"], nlohmann::json({"db", "cache"}));
-  const int64_t now = std::chrono::floor<seconds>(issuer.now).time_since_epoch().count();
-  EXPECT_EQ(token.claims["iat"], now);
-  EXPECT_EQ(token.claims["exp"], now + 300);
-  EXPECT_EQ(outcome.jwt().issued_unix_ms(), now * 1000);
-  EXPECT_EQ(outcome.jwt().expires_unix_ms(), (now + 300) * 1000);
-
-  const auto published = issuer.authority->jwt().Published();
-  EXPECT_EQ(token.header["kid"], published.keys.front().id) << "the one that signs";
-  Must(crypto::VerifyJws(published.keys.front().key, token.jws));
-  const auto serial = Lines("credential.issued").back()["serial"];
-  EXPECT_EQ(token.claims["jti"], serial) << "by which the audit log is searched";
-}
-
-TEST_F(IssuanceTest, AJwtSvidIsSignedByTheKeyThatItNamesThoughAnotherSignsSince) {
-  const auto entry = Entry();
-  issuer.store->Hold();
-  auto answer = issuer.IssueLater(host.certificate(), RequestOf({JwtItem(entry)}));
-  const auto before = issuer.authority->jwt().Published();
-  Must(issuer.authority->Refresh(issuer.now + issuer.config.jwt_key_ttl));
-  ASSERT_GT(issuer.authority->jwt().bundle_sequence(), before.sequence);
-  issuer.store->Release();
-  const Token token = Read(Must(answer.get()).outcomes(0).jwt().token());
-  EXPECT_EQ(token.header["kid"], before.keys.front().id);
-  Must(crypto::VerifyJws(before.keys.front().key, token.jws));
-}
-
-TEST_F(IssuanceTest, ATokenOfAKeyThatIsPublishedNoMoreIsNotSigned) {
-  const auto entry = Entry();
-  issuer.store->Hold();
-  auto answer = issuer.IssueLater(host.certificate(), RequestOf({JwtItem(entry)}));
-  Time late = issuer.now + issuer.config.jwt_key_ttl;
-  Must(issuer.authority->Refresh(late));
-  late += issuer::JwtKeySet::kRetention;
-  Must(issuer.authority->Refresh(late));
-  issuer.store->Release();
-  EXPECT_EQ(Answer(answer.get()), "authority-expired");
-}
 
 // --- A batch ---
 
@@ -216,6 +52,23 @@ TEST_F(IssuanceTest, ARestartWithAThousandWorkloadsPassesTheLimit) {
   for (int i = 0; i < 1000 && charged; ++i) charged = issuer.issuance->Charge(proven);
   ASSERT_FALSE(charged);
   EXPECT_EQ(charged.error().Name(), "too-many-issuances");
+}
+
+// Each item leaves a line in the audit log.
+TEST_F(IssuanceTest, ANodeAsksForNoMoreItemsThanItMay) {
+  const auto proven = Must(issuer.attestation->Identify(host.certificate()));
+  const node::IssueRequest request =
+      RequestOf(std::vector<node::IssueItem>(issuer::kMaxIssueItems, node::IssueItem()));
+  std::string answer;
+  uint32_t calls = 0;
+  for (; calls < 1000 && answer != "too-many-issuances"; ++calls) {
+    std::promise<std::string> promise;
+    issuer.issuance->Issue(proven, request, kCaller.address,
+                           [&](const auto& response) { promise.set_value(Answer(response)); });
+    answer = promise.get_future().get();
+  }
+  EXPECT_EQ(answer, "too-many-issuances");
+  EXPECT_GT(calls, issuer::Issuance::kItemsAtOnce / issuer::kMaxIssueItems);
 }
 
 // --- What is recorded ---

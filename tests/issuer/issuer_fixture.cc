@@ -46,7 +46,6 @@ issuer::AuthorityOptions AuthorityOptionsOf(const issuer::IssuerConfig& config,
 
 issuer::IssuerConfig DefaultIssuerConfig() {
   return {.trust_domain = kTrustDomain,
-          .appraisal = {},
           .attest_interval = minutes(10),
           .nonce_slack = seconds(60),
           .challenge_life = seconds(120),
@@ -73,10 +72,12 @@ IssuerRig::IssuerRig(const AdjustConfig& adjust) : config(DefaultIssuerConfig())
   sealer = std::make_unique<issuer::ChallengeSealer>(Must(authority->OpenChallengeKey()),
                                                      config.trust_domain);
   store = std::make_unique<HeldStore>(*database);
+  policy = std::make_unique<issuer::Policy>(Lazily(ShippedWith()));
   context = std::make_unique<issuer::Context>(issuer::Context{.config = config,
                                                               .store = *store,
                                                               .authority = *authority,
                                                               .sealer = *sealer,
+                                                              .policy = *policy,
                                                               .roots = {},
                                                               .now = [this] { return now; }});
   inventory = std::make_unique<issuer::Inventory>(*context);
@@ -89,14 +90,14 @@ IssuerRig::~IssuerRig() = default;
 Result<node::StartEnrolmentResponse> IssuerRig::Start(
     const node::StartEnrolmentRequest& request) const {
   issuer::Strangers strangers(config);
-  return issuer::Enroller(*context, strangers).Start(request, kSource);
+  return issuer::Enroller(*context, strangers).Start(request, kCaller);
 }
 
 std::future<Result<node::FinishEnrolmentResponse>> IssuerRig::FinishLater(
     const node::FinishEnrolmentRequest& request) const {
   auto [answer, reply] = Awaited<node::FinishEnrolmentResponse>();
   issuer::Strangers strangers(config);
-  issuer::Enroller(*context, strangers).Finish(request, kSource, std::move(reply));
+  issuer::Enroller(*context, strangers).Finish(request, kCaller, std::move(reply));
   return std::move(answer);
 }
 
@@ -115,7 +116,7 @@ std::future<Result<node::AttestResponse>> IssuerRig::AttestLater(
   else if (!charged)
     reply(std::unexpected(charged.error()));
   else
-    attestation->Attest(*std::move(proven), request, std::move(reply));
+    attestation->Attest(*std::move(proven), request, kCaller.address, std::move(reply));
   return std::move(answer);
 }
 
@@ -134,13 +135,18 @@ std::future<Result<node::IssueResponse>> IssuerRig::IssueLater(
   else if (!charged)
     reply(std::unexpected(charged.error()));
   else
-    issuance->Issue(*std::move(proven), request, std::move(reply));
+    issuance->Issue(*std::move(proven), request, kCaller.address, std::move(reply));
   return std::move(answer);
 }
 
 Result<node::IssueResponse> IssuerRig::Issue(const crypto::Certificate& peer,
                                              const node::IssueRequest& request) const {
   return IssueLater(peer, request).get();
+}
+
+void IssuerRig::Choose(const std::string& key, const nlohmann::json& value) {
+  choices_[key] = value;
+  Decide(ShippedWith(choices_));
 }
 
 attest::Entry IssuerRig::Put(const attest::Entry& entry) const {

@@ -21,6 +21,7 @@
 #include "issuer/issuance.h"
 #include "tests/issuer/held_store.h"
 #include "tests/issuer/host.h"
+#include "tests/issuer/policy_fixture.h"
 #include "tests/issuer/store_fixture.h"
 
 namespace lodekey::test {
@@ -29,7 +30,8 @@ namespace lodekey::test {
 issuer::IssuerConfig DefaultIssuerConfig();
 using AdjustConfig = std::function<void(issuer::IssuerConfig&)>;
 
-inline constexpr const char* kSource = "ipv4:192.0.2.1";  // of calls, where it does not matter
+// Of calls, where it does not matter.
+inline const issuer::Caller kCaller = {.source = "ipv4:192.0.2.1", .address = "192.0.2.1"};
 
 class IssuerRig {
  public:
@@ -79,6 +81,10 @@ class IssuerRig {
   attest::Entry Put(const attest::Entry& entry) const;
   void Delete(const attest::Entry& entry) const;
 
+  // What the policy's data.json says besides what was chosen before.
+  void Choose(const std::string& key, const nlohmann::json& value);
+  void Decide(const issuer::PolicyBundle& bundle) { policy->Replace(Lazily(bundle)); }
+
   void Pass(Duration duration) { now += duration; }
   issuer::NodeRecord Record(const Host& host) const;
   std::vector<issuer::CredentialRecord> Credentials(const Host& host) const;
@@ -94,6 +100,7 @@ class IssuerRig {
   std::unique_ptr<issuer::Authority> authority;
   std::unique_ptr<issuer::ChallengeSealer> sealer;
   std::unique_ptr<HeldStore> store;
+  std::unique_ptr<issuer::Policy> policy;
   std::unique_ptr<issuer::Context> context;
   std::unique_ptr<issuer::Inventory> inventory;
   std::unique_ptr<issuer::Attestation> attestation;
@@ -101,6 +108,7 @@ class IssuerRig {
 
  private:
   mutable Duration entries_put_ = {};
+  Choices choices_;
   std::string audit_path() const { return directory.path() + "/audit.jsonl"; }
 };
 

@@ -31,8 +31,7 @@ store::v1::NodeState SmallState() {
 }
 
 TEST(Standing, HasANameThatParses) {
-  for (const Standing standing : {Standing::kAllowed, Standing::kActive, Standing::kRefused,
-                                  Standing::kQuarantined, Standing::kRemoved}) {
+  for (const Standing standing : kStandings) {
     EXPECT_EQ(test::Must(ParseStanding(StandingName(standing))), standing);
   }
 }
@@ -140,6 +139,15 @@ const BadRecord kBadRecords[] = {
     {"VerdictTooLong", [](NodeRecord& node) { node.last_verdict.resize(kMaxVerdict + 1, ' '); }},
     {"ResetCountDecreasedBefore1970",
      [](NodeRecord& node) { node.reset_count_decreased = Time(Duration(-1)); }},
+    {"ShowsTooMuch",
+     [](NodeRecord& node) {
+       for (size_t i = 0; i <= kMaxShown; ++i) node.shown[std::to_string(i)] = "x";
+     }},
+    {"ShowsSomethingWithoutName", [](NodeRecord& node) { node.shown[""] = "x"; }},
+    {"ShowsTooLongAValue",
+     [](NodeRecord& node) { node.shown["devid"] = std::string(kMaxShownValue + 1, 'x'); }},
+    {"DevIdTooShort", [](NodeRecord& node) { node.devid.pop_back(); }},
+    {"DevIdNameTooLong", [](NodeRecord& node) { node.devid_name.assign(kMaxShownValue + 1, 'x'); }},
     {"CreatedBefore1970", [](NodeRecord& node) { node.created = Time(Duration(-1)); }},
 };
 

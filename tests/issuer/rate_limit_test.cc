@@ -94,6 +94,21 @@ TEST(RateLimit, ForgetsSourcesThatHaveBeenQuiet) {
   EXPECT_EQ(CountAllowed(limit, "new", 10, kNow + seconds(1)), 2U);
 }
 
+TEST(RateLimit, TakesABurstAndThenTheRate) {
+  RateLimit limit(RateLimit::kNoTotal, 2, 10);
+  EXPECT_EQ(CountAllowed(limit, "a", 20, kNow), 10U);
+  EXPECT_EQ(CountAllowed(limit, "a", 20, kNow + seconds(1)), 2U);
+  EXPECT_EQ(CountAllowed(limit, "a", 20, kNow + seconds(60)), 10U);
+}
+
+TEST(RateLimit, CountsARequestAsWhatItCosts) {
+  RateLimit limit(RateLimit::kNoTotal, 2, 10);
+  EXPECT_TRUE(limit.Allow("a", kNow, 7));
+  EXPECT_FALSE(limit.Allow("a", kNow, 4));
+  EXPECT_TRUE(limit.Allow("a", kNow, 3)) << "what was refused cost nothing";
+  EXPECT_FALSE(limit.Allow("a", kNow + seconds(60), 11));
+}
+
 TEST(RateLimit, CountsEachRequestOnceWhenManyThreadsAsk) {
   RateLimit limit(1000, 300);
   std::vector<size_t> allowed(4);

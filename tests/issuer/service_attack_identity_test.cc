@@ -150,6 +150,7 @@ std::string AttestsAfterRemoval(ServiceStage& stage) {
 std::string AttestsAfterAnotherAkEnrolled(ServiceStage& stage) {
   const node::AttestRequest request = stage.host.Attest();
   const crypto::Certificate old = stage.host.certificate();
+  stage.issuer.Choose("/appraisal/accept_new_ak", true);
   stage.host.LoseState();
   stage.host.Reboot();
   EXPECT_EQ(Enrols(stage), kAccepted);
@@ -160,7 +161,6 @@ std::string AttestsAfterAnotherAkEnrolled(ServiceStage& stage) {
 
 void ShortNodeLife(issuer::IssuerConfig& config) { config.node_ttl = seconds(60); }
 void IntermediateOfAnHour(issuer::IssuerConfig& config) { config.intermediate_ttl = minutes(60); }
-void AcceptNewAk(issuer::IssuerConfig& config) { config.appraisal.accept_new_ak = true; }
 void LongSlack(issuer::IssuerConfig& config) { config.nonce_slack = std::chrono::hours(1); }
 
 [[maybe_unused]] const bool kRegistered = RegisterServiceAttacks(
@@ -200,7 +200,7 @@ void LongSlack(issuer::IssuerConfig& config) { config.nonce_slack = std::chrono:
      {"A124/removed", "a quote after the node's removal", AttestsAfterRemoval, "node-removed",
       Attests, Standing::kRemoved},
      {"A124/other_ak", "a quote by an AK that was replaced", AttestsAfterAnotherAkEnrolled,
-      "peer-certificate", Attests, Standing::kActive, AcceptNewAk}});
+      "peer-certificate", Attests}});
 
 }  // namespace
 }  // namespace lodekey::test

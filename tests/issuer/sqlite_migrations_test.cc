@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "issuer/sqlite_transaction.h"
 #include "tests/issuer/store_fixture.h"
 #include "tests/support/must.h"
 
@@ -36,6 +37,17 @@ class SqliteMigrationsTest : public ::testing::Test {
         "INSERT INTO node (id, revision, standing, state) VALUES "
         "('{}', 1, '{}', x'{}');",
         node.id, StandingName(node.standing), ToHex(AsBytes(EncodeNodeState(node))));
+  }
+
+  // What the fourth version added is taken away again.
+  void MakeThirdVersion() {
+    Must(Open());
+    Edit(R"(
+      DROP TABLE policy; DROP TABLE decision; DROP TABLE decision_input; DROP TABLE decision_total;
+      DROP INDEX node_standing; DROP INDEX node_devid; DROP INDEX node_pending_since;
+      ALTER TABLE node DROP COLUMN devid; ALTER TABLE node DROP COLUMN pending_since;
+      CREATE INDEX node_removed ON node (id) WHERE standing = 'removed';
+      PRAGMA user_version = 3)");
   }
 
   void ExpectRefused(std::string_view name, Code code) {
@@ -88,9 +100,9 @@ TEST_F(SqliteMigrationsTest, GoOnWhereTheyWereInterrupted) {
 
 // What later versions added is taken away again.
 TEST_F(SqliteMigrationsTest, BringAFirstVersionForward) {
-  Must(Open());
+  MakeThirdVersion();
   Edit(R"(
-    DROP INDEX node_boot_log; DROP INDEX node_removed; DROP INDEX log_unnamed_since;
+    DROP INDEX node_removed; DROP INDEX node_boot_log; DROP INDEX log_unnamed_since;
     DROP INDEX credential_not_after; DROP INDEX credential_own; DROP TABLE entry;
     ALTER TABLE credential DROP COLUMN kind; ALTER TABLE credential DROP COLUMN entry;
     ALTER TABLE node DROP COLUMN boot_log; ALTER TABLE log DROP COLUMN unnamed_since;
@@ -112,6 +124,32 @@ TEST_F(SqliteMigrationsTest, BringAFirstVersionForward) {
   EXPECT_EQ(Number(database, "SELECT count(*) FROM node WHERE boot_log = x''"), 1U);
   // Its margin begins now, not when it was stored.
   EXPECT_EQ(Number(database, "SELECT count(*) FROM log WHERE unnamed_since > 1767225600000"), 1U);
+}
+
+TEST_F(SqliteMigrationsTest, BringAThirdVersionForward) {
+  MakeThirdVersion();
+  NodeRecord removed = test::SampleNode(2);
+  removed.standing = Standing::kRemoved;
+  NodeRecord active = test::FullNode(1);
+  active.shown.clear();
+  active.devid.clear();
+  active.devid_name.clear();
+  Edit(FirstVersion(active) + FirstVersion(removed));
+  Database database = Must(Open());
+  EXPECT_EQ(Number(database, "PRAGMA user_version"), kSchemaVersion);
+  active.revision = 1;
+  SqliteTransaction transaction(database, 0, {});
+  EXPECT_EQ(Must(transaction.FindNode(active.id)), active);
+  EXPECT_EQ(Must(transaction.CountNodes(Standing::kRemoved)), 1U);
+  EXPECT_EQ(Must(transaction.CurrentPolicy()), std::nullopt);
+  auto scope = Must(TransactionScope::Begin(database, TransactionScope::Kind::kWrite));
+  Must(transaction.PutDecision(test::SampleDecision(1)));
+  active.devid = Bytes(32, 1);
+  Must(transaction.PutNode(active));
+  Must(scope.Commit());
+  EXPECT_EQ(Number(database, "SELECT input_bytes FROM decision_total"),
+            test::SampleDecision(1).input.size());
+  EXPECT_EQ(Must(transaction.FindNodeByDevId(active.devid)), active.id);
 }
 
 TEST_F(SqliteMigrationsTest, RefuseALaterVersion) {

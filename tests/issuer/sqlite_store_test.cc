@@ -139,7 +139,7 @@ TEST_F(SqliteStoreTest, ForgetsAVoidCredentialWhenItsTimeIsOver) {
   const auto expire = [&](Time now) {
     size_t forgotten = 0;
     Must(store->CommitAndWait([&](Transaction& transaction) -> Result<void> {
-      forgotten = Must(transaction.Expire(now));
+      forgotten = Must(transaction.Expire(now, {}));
       return {};
     }));
     return forgotten;

@@ -114,6 +114,9 @@ issuer::NodeRecord FullNode(unsigned number) {
   node.last_pcrs = SampleBank(crypto::HashAlg::kSha512, 22);
   node.last_seen = At(11);
   node.reset_count_decreased = At(12);
+  node.shown = {{"assurance", "hardware"}, {"source", "192.0.2.7"}};
+  node.devid = ToBytes(crypto::Sha256(AsBytes(node.id)));
+  node.devid_name = "CN=host,SERIAL=17";
   return node;
 }
 
@@ -154,6 +157,21 @@ attest::Entry SampleEntry(unsigned number) {
           .owner = "web team",
           .expires = At(1'000'000),
           .prefetch = true};
+}
+
+issuer::DecisionRecord SampleDecision(unsigned number, size_t input_size) {
+  issuer::DecisionRecord record{.decided = At(number),
+                                .point = "issuance",
+                                .node = SampleNodeId(1),
+                                .entry = SampleEntryId(1),
+                                .policy_version = 3,
+                                .allowed = true,
+                                .outcome = "outcome",
+                                .input_digest = {},
+                                .input = fmt::format(R"({{"number":{}}})", number)};
+  if (record.input.size() < input_size) record.input.resize(input_size, ' ');
+  record.input_digest = ToBytes(crypto::Sha256(AsBytes(record.input)));
+  return record;
 }
 
 std::string IssuedRecord(const CredentialRecord& credential) {

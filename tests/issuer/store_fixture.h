@@ -40,6 +40,9 @@ std::string IssuedRecord(const issuer::CredentialRecord& credential);
 std::string SampleEntryId(unsigned number);
 // On sample node 1, not stored yet, with all fields set; the number makes it unlike others.
 attest::Entry SampleEntry(unsigned number);
+// At issuance, of sample node 1, allowed, at At(number), with an input of at least `input_size`
+// bytes that only this number has.
+issuer::DecisionRecord SampleDecision(unsigned number, size_t input_size = 0);
 // The change that every issuance is: an audit record and a credential.
 issuer::Change Issue(const issuer::CredentialRecord& credential);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "issuer/policy_input.h"
+#include "tests/issuer/policy_fixture.h"
 #include "tests/issuer/store_fixture.h"
 #include "tests/issuer/workload.h"
 #include "tests/support/must.h"
@@ -31,9 +33,16 @@ class WorkloadDecisionTest : public testing::Test {
     request = Must(issuer::ReadIssueItem(X509Item(entry)));
   }
 
+  // As the policy rules, where it comes to that.
   Result<WorkloadDecision> Decide() const {
-    return WorkloadDecision::After(node, stored ? std::optional(entry) : std::nullopt, request,
-                                   kNodeTtl, now);
+    const auto found = stored ? std::optional(entry) : std::nullopt;
+    ASSIGN_OR_RETURN(const SpiffeId id, WorkloadDecision::Identify(node, found, request, now),
+                     "identify");
+    const issuer::Ruling ruling = policy.Decide(
+        issuer::PolicyPoint::kIssuance,
+        issuer::IssuanceInput({.trust_domain = kTrustDomain, .now = now}, node, entry, id, request),
+        now);
+    return WorkloadDecision::After(node, found, request, ruling, kNodeTtl, now);
   }
   // "allowed", "needs-evidence", or the name of what refuses.
   std::string Answer() const {
@@ -42,6 +51,7 @@ class WorkloadDecisionTest : public testing::Test {
     return decision->needs_evidence() ? "needs-evidence" : "allowed";
   }
 
+  issuer::Policy policy{Lazily(ShippedWith())};
   Time now = At(0);
   issuer::NodeRecord node = FullNode(1);
   attest::Entry entry = EntryFor(Host());
@@ -183,6 +193,35 @@ TEST_F(WorkloadDecisionTest, NeverOutlivesCertificateOrEvidence) {
   EXPECT_EQ(Must(Decide()).not_after(), now + minutes(7));
   node.enrolment->not_after = now + hours(9);
   EXPECT_EQ(Must(Decide()).not_after(), node.enrolment->evidence_time + kNodeTtl);
+}
+
+TEST_F(WorkloadDecisionTest, GivesNothingThatThePolicyDenies) {
+  policy.Replace(Lazily(Always(kDenyAll)));
+  const auto decision = Decide();
+  ASSERT_FALSE(decision);
+  EXPECT_EQ(decision.error().code, Code::kDenied);
+  EXPECT_EQ(decision.error().Name(), "denied-by-test");
+}
+
+TEST_F(WorkloadDecisionTest, GivesNothingOnTheRulingOfAnotherPoint) {
+  const issuer::Policy allows{Lazily(Always(kAllowAll, kAllowAllData))};
+  const issuer::Ruling standing = allows.Decide(issuer::PolicyPoint::kStanding, "{}", now);
+  ASSERT_TRUE(standing.allowed());
+  EXPECT_FALSE(WorkloadDecision::After(node, entry, request, standing, kNodeTtl, now));
+}
+
+TEST_F(WorkloadDecisionTest, LastsNoLongerThanThePolicyGives) {
+  policy.Replace(Lazily(ShippedAnd("lodekey.issuance", "ttl_at_most contains 90")));
+  EXPECT_EQ(Must(Decide()).not_after(), now + seconds(90));
+}
+
+TEST_F(WorkloadDecisionTest, AsksForEvidenceWhereThePolicyWantsItYounger) {
+  policy.Replace(Lazily(ShippedAnd("lodekey.issuance", "evidence_within contains 60")));
+  EXPECT_EQ(Answer(), "allowed");
+  now += seconds(60);
+  EXPECT_EQ(Answer(), "allowed");
+  now += seconds(1);
+  EXPECT_EQ(Answer(), "needs-evidence");
 }
 
 TEST(WorkloadDecision, WantsLessOfNodesThatLiveShort) {

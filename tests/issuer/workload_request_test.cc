@@ -121,5 +121,36 @@ TEST_F(WorkloadRequestTest, HasAudiencesWithinBounds) {
             "audience-invalid");
 }
 
+TEST_F(WorkloadRequestTest, HasScopesThatAreScopeTokens) {
+  const auto with = [&](const std::vector<std::string>& scopes) {
+    return Jwt([&](auto& item) {
+      for (const auto& scope : scopes) item.mutable_jwt()->add_scopes(scope);
+    });
+  };
+  std::vector<std::string> most;
+  for (size_t i = 0; i < issuer::kMaxTokenScopes; ++i) most.push_back("s" + std::to_string(i));
+  EXPECT_EQ(with({}), "read");
+  EXPECT_EQ(with({"orders:read", "!#$%&'()*+,-./[]^_`{|}~"}), "read");
+  EXPECT_EQ(with(most), "read");
+  most.push_back("one more");
+  EXPECT_EQ(with(most), "scope-invalid");
+  EXPECT_EQ(with({std::string(issuer::kMaxScopeSize, 'x')}), "read");
+  for (const std::string& bad :
+       {std::string(issuer::kMaxScopeSize + 1, 'x'), std::string(), std::string("a b"),
+        std::string("a\"b"), std::string("a\\b"), std::string("a\nb"), std::string("gr\u00fcn")})
+    EXPECT_EQ(with({bad}), "scope-invalid") << bad;
+  EXPECT_EQ(with({"read", "write", "read"}), "scope-invalid") << "each once";
+}
+
+TEST_F(WorkloadRequestTest, HasATaskWithinBounds) {
+  const auto with = [&](const std::string& task) {
+    return Jwt([&](auto& item) { item.mutable_jwt()->set_task(task); });
+  };
+  EXPECT_EQ(with("ticket 7, gr\u00fcn"), "read");
+  EXPECT_EQ(with(std::string(issuer::kMaxTaskSize, 'x')), "read");
+  EXPECT_EQ(with(std::string(issuer::kMaxTaskSize + 1, 'x')), "task-invalid");
+  EXPECT_EQ(with("two\nlines"), "task-invalid");
+}
+
 }  // namespace
 }  // namespace lodekey::test

@@ -3,11 +3,11 @@
 
 namespace lodekey::issuer {
 
-Bytes BytesToSign([[maybe_unused]] const Grant& granted) {
+Bytes BytesToSign(const Grant& granted) {
 #ifdef TWIN_THAT_COMPILES
   const Grant grant = granted;
 #else
-  const Grant grant = Grant();
+  const Grant grant = Grant(granted.ruling());
 #endif
   return grant.tbs();
 }

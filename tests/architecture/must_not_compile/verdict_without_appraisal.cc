@@ -9,7 +9,7 @@ bool Accepts([[maybe_unused]] const attest::Verdict& judged) {
 #else
   const attest::Verdict verdict;
 #endif
-  return verdict.accepted();
+  return verdict.decidable();
 }
 
 }  // namespace lodekey

@@ -8,7 +8,7 @@ SpiffeId IdentityOf(const WorkloadRequest& request,
 #ifdef TWIN_THAT_COMPILES
   const WorkloadDecision decision = request.entry_id.empty() ? decided : decided;
 #else
-  const WorkloadDecision decision = WorkloadDecision(request.subject);
+  const WorkloadDecision decision = WorkloadDecision(request, decided.ruling());
 #endif
   return decision.id();
 }

@@ -1,0 +1,28 @@
+// Whose policies an issuer takes (policy.signers).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "attest/policy_bundle.h"
+#include "base/result.h"
+#include "issuer/store.h"
+
+namespace lodekey::issuer {
+
+using PolicySigners = std::vector<crypto::Ed25519PublicKey>;  // empty: no signature is asked for
+
+// "ed25519:" and 64 hexadecimal digits. kInvalidArgument ("policy-signer").
+Result<crypto::Ed25519PublicKey> ParsePolicySigner(std::string_view text);
+std::string FormatPolicySigner(const crypto::Ed25519PublicKey& key);
+
+// kDenied: "policy-unsigned", or "policy-signature" when it is nobody's of `signers` or of other
+// content.
+Result<void> CheckPolicySignature(const attest::PolicyBundle& bundle,
+                                  const std::optional<attest::PolicySignature>& signature,
+                                  const PolicySigners& signers);
+
+// The same of a policy as the store has it, so that a hand in the database brings in none.
+Result<void> CheckStoredSignature(const PolicyRecord& record, const PolicySigners& signers);
+
+}  // namespace lodekey::issuer
