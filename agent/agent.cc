@@ -38,6 +38,8 @@ Error ErrorOf(const Verdict& verdict, Code code) {
 std::string AdviceFor(std::string_view name, const std::string& ek_hash) {
   if (name == "node-removed")
     return "On the issuer, if it is to come back: lodekey node allow " + ek_hash;
+  if (name == "node-barred")
+    return "On the issuer, if it may come in after all: lodekey node allow " + ek_hash;
   if (name == "node-quarantined") return "On the issuer: lodekey explain --node " + ek_hash;
   return {};
 }
@@ -370,11 +372,13 @@ Duration Agent::Failed(Error error) {
   const std::string_view name = error.Name();
   // The chip is gone or was reset: begin with it anew.
   if (name.starts_with("tpm-") || (tpm_ && !tpm_->healthy())) tpm_.reset();
-  if (!identity_ && error.code == Code::kDenied) phase_ = "refused";
+  // Not yet is not no: an operator approves it, or not.
+  const bool waits = name == "approval-pending";
+  if (!identity_ && error.code == Code::kDenied) phase_ = waits ? "pending" : "refused";
   const bool over =
       name == "node-not-enrolled" || name == "peer-expired" || name == "peer-certificate";
   if (identity_ && over) DropEnrolment();
-  if (name == "node-removed" || name == "node-quarantined") {
+  if (name == "node-removed" || name == "node-quarantined" || name == "node-barred") {
     DropEnrolment();
     phase_ = "refused";
   }

@@ -22,11 +22,11 @@ std::unique_ptr<Workloads> Agent::MakeWorkloads() {
   return std::make_unique<Workloads>(
       *issuer_,
       Workloads::Options{.trust_domain = config_.trust_domain,
-                         .retry_first = config_.retry_first,
-                         .retry_max = config_.retry_max,
-                         .clock = {.now = [clock = clock_] { return clock->Now(); },
-                                   .uptime = platform::Uptime,
-                                   .random = Random32}},
+                         .retries = {.first = config_.retry_first,
+                                     .max = config_.retry_max,
+                                     .uptime = platform::Uptime,
+                                     .random = Random32},
+                         .now = [clock = clock_] { return clock->Now(); }},
       Workloads::Listener{
           .evidence_wanted =
               [this](const node::NextStep& next) {

@@ -4,17 +4,11 @@
 #include <iterator>
 #include <utility>
 
+#include "agent/caller_errors.h"
 #include "base/guarded.h"
 
 namespace lodekey::agent {
 namespace {
-
-Error Stopping() {
-  return {.code = Code::kUnavailable,
-          .text = "lodekeyd is stopping",
-          .name = "agent-stopping",
-          .advice = "Try again when it runs."};
-}
 
 Error Busy() {
   return {.code = Code::kUnavailable,

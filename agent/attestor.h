@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "attest/selector.h"
@@ -33,9 +32,6 @@ struct Wanted {
 class Attestor {
  public:
   virtual ~Attestor() = default;
-
-  // The type of its selectors: "unix".
-  virtual std::string_view type() const = 0;
 
   // Thread-safe; may read files, so not on a thread that must not wait. Fails with kUntrusted
   // ("peer-gone", "peer-changed") when the process is no longer what connected.

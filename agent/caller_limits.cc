@@ -7,8 +7,9 @@
 namespace lodekey::agent {
 namespace {
 
-constexpr size_t kKinds = 3;
-constexpr std::array<const char*, kKinds> kWords = {"connections", "streams", "requests"};
+constexpr size_t kKinds = 4;
+constexpr std::array<const char*, kKinds> kWords = {"connections", "streams", "requests",
+                                                    "refusals"};
 
 }  // namespace
 
@@ -19,7 +20,7 @@ struct CallerLimits::Counts {
 };
 
 CallerLimits::CallerLimits(CallerLimit limit) : counts_(std::make_shared<Counts>()) {
-  counts_->limits = {limit.connections, limit.streams, limit.pending};
+  counts_->limits = {limit.connections, limit.streams, limit.pending, limit.refusals};
 }
 
 Result<CallerLimits::Permit> CallerLimits::Take(uid_t uid, Held what) {

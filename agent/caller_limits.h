@@ -12,12 +12,18 @@
 
 namespace lodekey::agent {
 
-enum class Held { kConnection, kStream, kPending };  // pending: a request that is being attested
+enum class Held {
+  kConnection,
+  kStream,   // a call
+  kPending,  // a call whose request is not here, or is being attested
+  kRefusal   // a call that was refused, until its caller has read so
+};
 
 struct CallerLimit {
   size_t connections = 1024;
   size_t streams = 1024;
   size_t pending = 256;
+  size_t refusals = 1024;
 };
 
 // Thread-safe. Permits may outlive it.
@@ -47,8 +53,8 @@ class CallerLimits {
 
   explicit CallerLimits(CallerLimit limit);
 
-  // kUnavailable ("too-many-connections", "too-many-streams", "too-many-requests") when the user
-  // holds as many already.
+  // kUnavailable ("too-many-connections", "too-many-streams", "too-many-requests",
+  // "too-many-refusals") when the user holds as many already.
   Result<Permit> Take(uid_t uid, Held what);
 
   // Users that hold anything at all.

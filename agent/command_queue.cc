@@ -7,13 +7,6 @@
 namespace lodekey::agent {
 namespace {
 
-Error Stopping() {
-  return {.code = Code::kUnavailable,
-          .text = "lodekeyd is stopping",
-          .name = "agent-stopping",
-          .advice = "Try again when it runs."};
-}
-
 Error Busy() {
   return {.code = Code::kUnavailable,
           .text = fmt::format("{} callers wait for lodekeyd already", CommandQueue::kMaxWaiting),
@@ -24,8 +17,6 @@ Error Busy() {
 }
 
 }  // namespace
-
-Error CallerGone() { return {.code = Code::kUnavailable, .text = "the caller has gone"}; }
 
 void CommandQueue::Add(Command command) {
   // Replies are given without the lock: they are others' code.

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 
+#include "agent/caller_errors.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -58,9 +59,6 @@ class CommandQueue {
   std::deque<Command> commands_;
   bool stopped_ = false;
 };
-
-// Nobody reads it: the caller has gone.
-Error CallerGone();
 
 template <class T>
 void CommandQueue::Push(Caller<T> caller, std::function<Result<T>()> work) {

@@ -1,7 +1,11 @@
 #include "agent/enrol.h"
 
+#include <optional>
+#include <utility>
+
 #include <fmt/format.h>
 
+#include "agent/devid.h"
 #include "attest/binding.h"
 #include "attest/codec.h"
 #include "attest/endorsement.h"
@@ -11,7 +15,24 @@ namespace {
 
 namespace node = lodekey::node::v1;
 
-node::StartEnrolmentRequest StartRequest(const NodeTpm& tpm, const EndorsementOffer& offer) {
+Result<std::optional<DevIdOffer>> OfferDevId(const platform::AgentConfig& config, NodeTpm& tpm) {
+  if (!config.devid) return std::nullopt;
+  const auto read = [&](tpm::Device& device, const tpm::LoadedKey&) {
+    return ReadDevId(device, *config.devid);
+  };
+  auto offer = tpm.WithAk(read);
+  if (!offer && offer.error().Name() == "tpm-busy") {
+    // Without a resource manager a chip has three slots, and a persistent key needs one for as long
+    // as it is looked at: the endorsement key makes room, and is made again.
+    tpm.ReleaseEk();
+    offer = tpm.WithAk(read);
+  }
+  if (!offer) return std::unexpected(std::move(offer.error()).Wrapped("read the DevID"));
+  return *std::move(offer);
+}
+
+node::StartEnrolmentRequest StartRequest(const NodeTpm& tpm, const EndorsementOffer& offer,
+                                         const std::optional<DevIdOffer>& devid) {
   node::StartEnrolmentRequest request;
   auto* key = request.add_endorsement_keys();
   key->set_public_(attest::ToField(offer.ek.tpm2b()));
@@ -20,7 +41,26 @@ node::StartEnrolmentRequest StartRequest(const NodeTpm& tpm, const EndorsementOf
     request.add_certificate_chain(attest::ToField(certificate));
   request.set_ak_public(attest::ToField(tpm.ak().tpm2b()));
   request.set_node_key_public(attest::ToField(tpm.node_key().tpm2b()));
+  if (devid) {
+    for (const Bytes& certificate : devid->certificates)
+      request.mutable_devid()->add_certificates(attest::ToField(certificate));
+    request.mutable_devid()->set_key_public(attest::ToField(devid->key.tpm2b()));
+  }
   return request;
+}
+
+// That its key is in the chip of the AK, said for this enrolment alone.
+Result<node::Certification> ProveDevId(const platform::DevIdConfig& config, NodeTpm& tpm,
+                                       const DevIdOffer& devid, attest::BindingContext binding) {
+  binding.key_name = devid.key.name();
+  ASSIGN_OR_RETURN(const tpm::Quoted certified,
+                   tpm.WithAk([&](tpm::Device& device, const tpm::LoadedKey& ak) {
+                     return CertifyDevId(device, config, ak,
+                                         attest::Bind(attest::Purpose::kEnrolDevId, binding));
+                   }),
+                   "certify the DevID's key");
+  return attest::EncodeCertification(
+      {.attest = certified.attest, .signature = certified.signature});
 }
 
 // The issuer tells strangers only a code; the host knows its own EK and can say what to do.
@@ -30,6 +70,12 @@ Error Explained(Error error, const EndorsementOffer& offer) {
     error.text =
         fmt::format("the issuer's inventory does not have this host's endorsement key {}", hash);
     error.advice = "On the issuer: lodekey node allow " + hash;
+  } else if (error.Name() == "approval-pending") {
+    error.text = "this host proved its TPM to the issuer, and waits for an operator to approve it";
+    error.advice = "On the issuer: lodekey node approve " + hash;
+  } else if (error.Name() == "node-barred") {
+    error.text = "an operator of the issuer denied this host";
+    error.advice = "On the issuer, if it may come in after all: lodekey node allow " + hash;
   } else if (error.Name() == "node-removed") {
     error.text = "an operator removed this node from the issuer";
     error.advice = "On the issuer, if it is to come back: lodekey node allow " + hash;
@@ -38,7 +84,12 @@ Error Explained(Error error, const EndorsementOffer& offer) {
                              error.Name());
     error.advice =
         "On the issuer: add the TPM vendor's root to admission.vendor_roots, or lower "
-        "admission.minimum_assurance.";
+        "admission.minimum_assurance in the policy's data.json.";
+  } else if (error.Name().starts_with("devid-")) {
+    error.text = fmt::format("the issuer does not accept this host's DevID ({})", error.Name());
+    error.advice =
+        "Compare devid.certificate with the roots in the issuer's admission.devid_roots. The "
+        "issuer's log has the reason under the request id.";
   } else if (error.advice.empty() && error.code != Code::kUnavailable) {
     error.advice = "The issuer's log has the reason under the request id.";
   }
@@ -57,8 +108,9 @@ attest::CollectContext CollectContextOf(const platform::AgentConfig& config, con
 
 Result<EnrolmentReply> Enrol(const platform::AgentConfig& config, const State& state, NodeTpm& tpm,
                              IssuerClient& issuer, const attest::BootLog& boot_log) {
+  ASSIGN_OR_RETURN(const std::optional<DevIdOffer> devid, OfferDevId(config, tpm), "enrol");
   ASSIGN_OR_RETURN(const EndorsementOffer offer, tpm.Offer(), "enrol");
-  const auto started = issuer.StartEnrolment(StartRequest(tpm, offer));
+  const auto started = issuer.StartEnrolment(StartRequest(tpm, offer, devid));
   if (!started) return std::unexpected(Explained(started.error(), offer).Wrapped("enrol"));
   ASSIGN_OR_RETURN(
       const crypto::Secret secret,
@@ -92,6 +144,10 @@ Result<EnrolmentReply> Enrol(const platform::AgentConfig& config, const State& s
   *request.mutable_node_key() =
       attest::EncodeCertification({.attest = certified.attest, .signature = certified.signature});
   *request.mutable_evidence() = attest::EncodeEvidence(collected.evidence);
+  if (devid) {
+    ASSIGN_OR_RETURN(*request.mutable_devid(), ProveDevId(*config.devid, tpm, *devid, binding),
+                     "enrol");
+  }
   const auto finished = issuer.FinishEnrolment(request);
   if (!finished) return std::unexpected(Explained(finished.error(), offer).Wrapped("enrol"));
   return EnrolmentReply{

@@ -12,16 +12,16 @@ namespace {
 namespace node = lodekey::node::v1;
 using platform::LogLevel;
 
-constexpr Duration kLongestRest = std::chrono::minutes(1);
-
 }  // namespace
 
-EntryWatch::EntryWatch(SvidBook& book, IssuerClient& issuer, Options options, Listener listener)
+EntryWatch::EntryWatch(SvidBook& book, IssuerClient& issuer, std::string trust_domain,
+                       Retries retries, Listener listener)
     : book_(book),
       issuer_(issuer),
-      options_(std::move(options)),
+      trust_domain_(std::move(trust_domain)),
+      retries_(std::move(retries)),
       listener_(std::move(listener)),
-      backoff_(options_.retry_first, options_.retry_max) {}
+      backoff_(retries_.first, retries_.max) {}
 
 void EntryWatch::Start(const std::string& serial, const node::Bundle& known) {
   {
@@ -52,7 +52,7 @@ Duration EntryWatch::Proceed() {
     over = std::move(stream_);
     return kLongestRest;
   }
-  const Duration left = open_at_ - options_.uptime();
+  const Duration left = open_at_ - retries_.uptime();
   if (!due_) return kLongestRest;
   if (left > Duration(0)) return std::min(left, kLongestRest);
   due_ = heard_ = held_back_ = false;
@@ -94,7 +94,7 @@ Result<void> EntryWatch::Take(node::EntrySet& message) {
                         {"now", std::to_string(message.bundle().sequence())}});
     *message.mutable_bundle() = known_;
   }
-  ASSIGN_OR_RETURN(EntrySet set, ReadEntrySet(message, options_.trust_domain), "entries");
+  ASSIGN_OR_RETURN(EntrySet set, ReadEntrySet(message, trust_domain_), "entries");
   known_ = message.bundle();
   book_.SetEntries(std::move(set));
   return {};
@@ -117,16 +117,16 @@ void EntryWatch::NoteEnd(uint64_t number, const Error& error) {
 }
 
 void EntryWatch::RetryLater(const Error& error) {
-  const Duration uptime = options_.uptime();
+  const Duration uptime = retries_.uptime();
   const bool superseded = error.Name() == "watch-superseded";
   held_back_ = superseded || RefusesNode(error);
   if (superseded) {
     // Whoever has the newer stream would lose it to ours.
-    open_at_ = uptime + Jittered(options_.retry_max, options_.random());
+    open_at_ = uptime + Jittered(retries_.max, retries_.random());
   } else if (std::exchange(heard_, false) && !held_back_) {
     open_at_ = uptime;  // connections have a greatest age
   } else {
-    open_at_ = uptime + backoff_.Next(options_.random());
+    open_at_ = uptime + backoff_.Next(retries_.random());
     book_.NoteProblem(error);
     platform::LogEvent(LogLevel::kWarning, "no news of this host's entries: " + error.text,
                        {{"code", std::string(error.Name())}, {"advice", error.advice}});

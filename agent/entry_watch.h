@@ -19,13 +19,6 @@ namespace lodekey::agent {
 // Thread-safe, but for Proceed, which one thread calls.
 class EntryWatch {
  public:
-  struct Options {
-    std::string trust_domain;
-    Duration retry_first;
-    Duration retry_max;
-    std::function<Duration()> uptime;
-    std::function<uint32_t()> random;  // uniform over 32 bits
-  };
   // Called on gRPC's threads, without a lock; they must not block.
   struct Listener {
     std::function<void()> wake;  // Proceed is due
@@ -34,7 +27,8 @@ class EntryWatch {
     // The issuer refuses the node (RefusesNode): nothing is watched until Start.
     std::function<void(const Error&)> refused;
   };
-  EntryWatch(SvidBook& book, IssuerClient& issuer, Options options, Listener listener);
+  EntryWatch(SvidBook& book, IssuerClient& issuer, std::string trust_domain, Retries retries,
+             Listener listener);
 
   // The client has an identity that is called `serial`, and the issuer answers: what waits for its
   // next try does so no longer. Another serial than before moves the stream to the connection of
@@ -57,7 +51,8 @@ class EntryWatch {
 
   SvidBook& book_;
   IssuerClient& issuer_;
-  const Options options_;
+  const std::string trust_domain_;
+  const Retries retries_;
   const Listener listener_;
 
   std::mutex mutex_;

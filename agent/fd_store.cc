@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/schedule.h"
 #include "platform/log.h"
 #include "platform/stored_fds.h"
 
@@ -10,7 +11,6 @@ namespace lodekey::agent {
 namespace {
 
 constexpr size_t kMaxState = size_t{16} << 20;
-constexpr Duration kLongestRest = std::chrono::minutes(1);
 
 Result<SvidBook::Kept> Read(const WorkloadOwner& owner, int fd) {
   ASSIGN_OR_RETURN(Bytes content, platform::ReadSealedMemory(fd, kMaxState), "restore");

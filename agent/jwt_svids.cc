@@ -8,28 +8,6 @@
 namespace lodekey::agent {
 namespace {
 
-// In order, each once.
-Result<std::vector<std::string>> Ordered(std::vector<std::string> audiences) {
-  if (audiences.empty()) {
-    return Fail(Code::kInvalidArgument, "no audience: a JWT-SVID is for somebody",
-                {.name = "audience-missing", .advice = "Name who is to accept the token."});
-  }
-  std::ranges::sort(audiences);
-  const auto repeated = std::ranges::unique(audiences);
-  audiences.erase(repeated.begin(), repeated.end());
-  const bool too_long = std::ranges::any_of(audiences, [](const std::string& audience) {
-    return audience.empty() || audience.size() > JwtSvids::kMaxAudienceSize;
-  });
-  if (too_long || audiences.size() > JwtSvids::kMaxAudiences) {
-    return Fail(
-        Code::kInvalidArgument,
-        fmt::format("an audience that is empty or longer than {} bytes, or more than {} of them",
-                    JwtSvids::kMaxAudienceSize, JwtSvids::kMaxAudiences),
-        {.name = "audience-invalid"});
-  }
-  return audiences;
-}
-
 // The first of the audiences that the entry does not allow; null: it allows all.
 const std::string* FirstRefused(const attest::Entry& entry,
                                 const std::vector<std::string>& audiences) {
@@ -54,10 +32,11 @@ Error Ended() {
 }
 
 Error TooMany() {
-  return {.code = Code::kUnavailable,
-          .text = "the user asks for more new JWT-SVIDs than it may at once",
-          .name = "too-many-requests",
-          .advice = "Ask again in a few seconds, and for fewer different audiences."};
+  return {
+      .code = Code::kUnavailable,
+      .text = "the user asks for more new JWT-SVIDs than it may at once",
+      .name = "too-many-requests",
+      .advice = "Ask again in a few seconds, and for fewer different audiences, scopes and tasks."};
 }
 
 // Whom it is accounted to; all whose uid is not known are one.
@@ -74,12 +53,10 @@ JwtSvids::JwtSvids(SvidBook& book, Clock clock) : book_(book), clock_(std::move(
 
 // --- for workloads -------------------------------------------------------------------------------
 
-void JwtSvids::Fetch(Selectors selectors, std::vector<std::string> audiences, std::string spiffe_id,
+void JwtSvids::Fetch(Selectors selectors, attest::TokenPurpose purpose, std::string spiffe_id,
                      Reply reply) {
-  auto ordered = Ordered(std::move(audiences));
-  if (!ordered) return reply(std::unexpected(std::move(ordered.error())));
   const auto ask = std::make_shared<Ask>(Ask{.selectors = std::move(selectors),
-                                             .audiences = *std::move(ordered),
+                                             .purpose = std::move(purpose),
                                              .spiffe_id = std::move(spiffe_id),
                                              .reply = std::move(reply),
                                              .since = clock_.uptime()});
@@ -108,10 +85,10 @@ Result<std::vector<EntryPtr>> JwtSvids::EntriesFor(const Ask& ask) const {
   }
   const EntryPtr oldest = entries->front();
   std::erase_if(*entries, [&](const EntryPtr& entry) {
-    return FirstRefused(*entry, ask.audiences) != nullptr;
+    return FirstRefused(*entry, ask.purpose.audiences) != nullptr;
   });
   if (!entries->empty()) return entries;
-  const std::string& refused = *FirstRefused(*oldest, ask.audiences);
+  const std::string& refused = *FirstRefused(*oldest, ask.purpose.audiences);
   return ::lodekey::Fail(
       Code::kDenied, fmt::format("{} gets no JWT-SVID for {}", oldest->spiffe_id, refused),
       {.name = "audience-not-allowed",
@@ -135,7 +112,7 @@ bool JwtSvids::Begin(const std::shared_ptr<Ask>& ask, Told& told) {
   if (!GiveKept(*ask, &Token::half)) {
     const std::string user = UserOf(ask->selectors);
     const auto jobs = std::ranges::count_if(ask->given, [&](const HeldJwt& held) {
-      return held.token.empty() && !jobs_.contains(KeyOf(*held.entry, ask->audiences));
+      return held.token.empty() && !jobs_.contains(KeyOf(*held.entry, ask->purpose));
     });
     const auto charged = Charge(user, static_cast<size_t>(jobs));
     if (charged) {
@@ -155,7 +132,7 @@ bool JwtSvids::Begin(const std::shared_ptr<Ask>& ask, Told& told) {
 bool JwtSvids::GiveKept(Ask& ask, Time Token::* until) {
   bool all = true;
   for (HeldJwt& held : ask.given) {
-    const Kept* kept = FindKept(KeyOf(*held.entry, ask.audiences));
+    const Kept* kept = FindKept(KeyOf(*held.entry, ask.purpose));
     if (kept != nullptr && clock_.now() < kept->token.*until) {
       held.token = kept->token.text;
       held.end = kept->token.end;
@@ -180,12 +157,11 @@ void JwtSvids::AddJobs(const std::shared_ptr<Ask>& ask, const std::string& user)
   for (const HeldJwt& held : ask->given) {
     if (!held.token.empty()) continue;
     ++ask->missing;
-    const auto job = jobs_.try_emplace(KeyOf(*held.entry, ask->audiences),
-                                       Job{.wanted = {.entry = held.entry,
-                                                      .selectors = ask->selectors,
-                                                      .audiences = ask->audiences},
-                                           .user = user,
-                                           .since = clock_.uptime()});
+    const auto job = jobs_.try_emplace(
+        KeyOf(*held.entry, ask->purpose),
+        Job{.wanted = {.entry = held.entry, .selectors = ask->selectors, .purpose = ask->purpose},
+            .user = user,
+            .since = clock_.uptime()});
     job.first->second.asks.push_back(ask);
   }
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/svid_book.h"
+#include "attest/token_purpose.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "lodekey/node/v1/node_service.pb.h"
@@ -33,8 +34,6 @@ class JwtSvids {
  public:
   // Tokens; of the user who has most, the one longest unused goes first.
   static constexpr size_t kMaxKept = 1024;
-  static constexpr size_t kMaxAudiences = 32;
-  static constexpr size_t kMaxAudienceSize = 255;
   // Of one user: tokens on their way, beyond which it may ask for no more; how many new ones at
   // once, and one more after each rest. That is half of the calls that the issuer takes of a node.
   static constexpr size_t kMaxOpen = 64;
@@ -52,17 +51,15 @@ class JwtSvids {
   // --- for workloads -----------------------------------------------------------------------------
 
   // The oldest entry's first, never empty. Errors:
-  // - kInvalidArgument ("audience-missing", "audience-invalid");
   // - kDenied: "no-identity" (no entry matches, or none of them has the SPIFFE ID),
   //   "audience-not-allowed", or why the issuer refuses the identity or the node;
   // - kUnavailable: "too-many-requests" of this user; what keeps this host from it for the moment.
   using Reply = std::function<void(Result<std::vector<HeldJwt>>)>;
 
-  // A token for all `audiences` together, for each entry that matches and allows them, or for that
-  // of `spiffe_id` alone where one is named. `reply` is called once, on any thread or before this
-  // returns; it must not block.
-  void Fetch(Selectors selectors, std::vector<std::string> audiences, std::string spiffe_id,
-             Reply reply);
+  // A token for `purpose` (attest::Canonical: for all its audiences together), for each entry that
+  // matches and allows them, or for that of `spiffe_id` alone where one is named. `reply` is called
+  // once, on any thread or before this returns; it must not block.
+  void Fetch(Selectors selectors, attest::TokenPurpose purpose, std::string spiffe_id, Reply reply);
   // Whether what was fetched for a process may be given out still: entries come and go. Errors are
   // those of Fetch.
   Result<void> Check(const Selectors& selectors, const std::vector<HeldJwt>& fetched) const;
@@ -71,8 +68,8 @@ class JwtSvids {
 
   struct Wanted {
     EntryPtr entry;
-    Selectors selectors;                 // of who asked first
-    std::vector<std::string> audiences;  // in order, each once
+    Selectors selectors;  // of who asked first
+    attest::TokenPurpose purpose;
   };
   // Tokens that somebody waits for: at most `limit`, one of each user in turn. Each is left out
   // from then on until it is put, failed or put off.
@@ -100,7 +97,7 @@ class JwtSvids {
     std::string entry_id;
     uint64_t revision;
     std::string spiffe_id;
-    std::vector<std::string> audiences;
+    attest::TokenPurpose purpose;
     auto operator<=>(const Key&) const = default;
   };
   struct Token {
@@ -122,7 +119,7 @@ class JwtSvids {
   // Somebody who waits.
   struct Ask {
     Selectors selectors;
-    std::vector<std::string> audiences;
+    attest::TokenPurpose purpose;
     std::string spiffe_id;
     Reply reply;
     Duration since = {};                // uptime
@@ -143,11 +140,11 @@ class JwtSvids {
   using Told = std::vector<std::function<void()>>;
 
   Result<std::vector<EntryPtr>> EntriesFor(const Ask& ask) const;
-  static Key KeyOf(const attest::Entry& entry, const std::vector<std::string>& audiences) {
+  static Key KeyOf(const attest::Entry& entry, const attest::TokenPurpose& purpose) {
     return {.entry_id = entry.id,
             .revision = entry.revision,
             .spiffe_id = entry.spiffe_id,
-            .audiences = audiences};
+            .purpose = purpose};
   }
   // Answers it, or makes it wait for the book or for the issuer. True when something came to be
   // wanted.

@@ -6,11 +6,11 @@
 #include <fmt/format.h>
 
 #include "agent/jwt_svids.h"
+#include "agent/schedule.h"
 
 namespace lodekey::agent {
 namespace {
 
-constexpr Duration kLongestRest = std::chrono::minutes(1);
 constexpr size_t kMaxToken = 64 << 10;
 
 Error Impatient() {
@@ -63,7 +63,7 @@ void JwtSvids::Put(const Wanted& wanted, const lodekey::node::v1::IssuedJwt& iss
   Told told;
   {
     const std::scoped_lock lock(mutex_);
-    const Key key = KeyOf(*wanted.entry, wanted.audiences);
+    const Key key = KeyOf(*wanted.entry, wanted.purpose);
     const auto job = jobs_.find(key);
     if (job == jobs_.end()) return;  // withdrawn meanwhile
     const Token token{.text = issued.token(), .half = begin + (end - begin) / 2, .end = end};
@@ -77,7 +77,7 @@ void JwtSvids::Fail(const Wanted& wanted, const Error& error) {
   Told told;
   {
     const std::scoped_lock lock(mutex_);
-    GiveUp(KeyOf(*wanted.entry, wanted.audiences), error, told);
+    GiveUp(KeyOf(*wanted.entry, wanted.purpose), error, told);
   }
   for (const auto& tell : told) tell();
 }
@@ -99,7 +99,7 @@ void JwtSvids::GiveUp(const Key& key, const Error& error, Told& told) {
 
 void JwtSvids::PutOff(const Wanted& wanted, const Error& why) {
   const std::scoped_lock lock(mutex_);
-  const auto job = jobs_.find(KeyOf(*wanted.entry, wanted.audiences));
+  const auto job = jobs_.find(KeyOf(*wanted.entry, wanted.purpose));
   if (job == jobs_.end()) return;
   job->second.taken = false;
   job->second.problem = why;

@@ -7,7 +7,8 @@ namespace lodekey::agent {
 
 inline bool RefusesNode(const Error& error) {
   const std::string_view name = error.Name();
-  return name == "node-refused" || name == "node-removed" || name == "node-quarantined";
+  return name == "node-refused" || name == "node-removed" || name == "node-quarantined" ||
+         name == "node-barred";
 }
 
 }  // namespace lodekey::agent

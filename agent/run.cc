@@ -45,7 +45,7 @@ Result<void> Run(const platform::AgentConfig& config) {
   attestors.push_back(std::make_unique<UnixAttestor>(digests));
   AttestationPool pool(std::move(attestors));
   SvidBook& book = agent.workloads().book();
-  const WorkloadInspection inspection(pool, book);
+  const WorkloadInspection inspection(pool, book, agent.workloads().refusals());
   ASSIGN_OR_RETURN(const auto server,
                    LocalServer::Start(agent, inspection, config.socket, config.group), "local API");
   ASSIGN_OR_RETURN(const auto workload_server,

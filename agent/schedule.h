@@ -3,10 +3,22 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 
 #include "base/time.h"
 
 namespace lodekey::agent {
+
+// When to try again, and the clock and the chance to go by.
+struct Retries {
+  Duration first;
+  Duration max;
+  std::function<Duration()> uptime;
+  std::function<uint32_t()> random;  // uniform over 32 bits
+};
+
+// Where something else wakes whoever rests, the longest rest all the same.
+inline constexpr Duration kLongestRest = std::chrono::minutes(1);
 
 // Doubles from first to max, each wait drawn from its upper half, so that a fleet that lost its
 // issuer does not come back as one.

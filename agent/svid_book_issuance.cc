@@ -8,7 +8,6 @@
 namespace lodekey::agent {
 namespace {
 
-constexpr Duration kLongestRest = std::chrono::minutes(1);
 // An issuer that answers with what has ended already is not asked again at once.
 constexpr Duration kLeastRest = std::chrono::seconds(1);
 

@@ -1,7 +1,6 @@
 #include "agent/svid_renewal.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -21,7 +20,7 @@ using platform::LogLevel;
 constexpr size_t kMaxItems = 64;
 constexpr size_t kItemShare = size_t{16} << 10;
 // An item has at most the 32 selectors of an entry of 1 KiB each with their grades, 32 audiences of
-// 255 bytes, and the entry's name.
+// 255 bytes, 16 scopes and a task of 128, and the entry's name.
 constexpr size_t kLargestItem = size_t{48} << 10;
 constexpr Duration kAtOnce(0);
 constexpr Duration kEvidenceTime = std::chrono::seconds(10);
@@ -40,32 +39,6 @@ Error Unusable(const std::string& spiffe_id) {
           .text = fmt::format("the issuer's answer for {} is not what was asked for", spiffe_id),
           .name = "svid-invalid",
           .advice = "It is asked for again by itself."};
-}
-
-// The issuer knows the entry otherwise than this host: news of it are on their way, and what is
-// held stays until they are here.
-bool IsOutdated(const node::Refusal& refusal) {
-  return refusal.code() == "entry-changed" || refusal.code() == "entry-unknown";
-}
-
-// The issuer could not do it, which says nothing against the workload.
-bool IsFailure(const node::Refusal& refusal) {
-  static constexpr std::array kFailures{Code::kConflict, Code::kUnavailable, Code::kTimeout,
-                                        Code::kHardware, Code::kInternal};
-  const auto is = [&](Code code) { return CodeName(code) == refusal.code(); };
-  return refusal.code() == "authority-expired" || std::ranges::any_of(kFailures, is);
-}
-
-Code CodeOf(const node::Refusal& refusal) {
-  if (IsOutdated(refusal)) return Code::kConflict;
-  return IsFailure(refusal) ? Code::kUnavailable : Code::kDenied;
-}
-
-Error ErrorOf(const node::Refusal& refusal) {
-  return {.code = CodeOf(refusal),
-          .text = refusal.text(),
-          .name = refusal.code(),
-          .advice = refusal.advice()};
 }
 
 // A failure of the call says nothing against an entry.
@@ -95,16 +68,22 @@ void SetItem(node::IssueItem& item, const attest::Entry& entry, const Selectors&
   }
 }
 
+void SetPurpose(node::JwtRequest& request, const attest::TokenPurpose& purpose) {
+  *request.mutable_audiences() = {purpose.audiences.begin(), purpose.audiences.end()};
+  *request.mutable_scopes() = {purpose.scopes.begin(), purpose.scopes.end()};
+  request.set_task(purpose.task);
+}
+
 }  // namespace
 
-SvidRenewal::SvidRenewal(SvidBook& book, JwtSvids& tokens, IssuerClient& issuer, Options options,
+SvidRenewal::SvidRenewal(SvidBook& book, JwtSvids& tokens, IssuerClient& issuer, Retries retries,
                          Listener listener)
     : book_(book),
       tokens_(tokens),
       issuer_(issuer),
-      options_(std::move(options)),
+      retries_(std::move(retries)),
       listener_(std::move(listener)),
-      backoff_(options_.retry_first, options_.retry_max),
+      backoff_(retries_.first, retries_.max),
       paused_(Error{.code = Code::kUnavailable,
                     .text = "this host has no identity yet",
                     .name = "not-enrolled",
@@ -163,7 +142,7 @@ Duration SvidRenewal::Wait() {
     }
     return kLater;
   }
-  return (tokens_.HasWanted() ? ask_tokens_at_ : ask_at_) - options_.uptime();
+  return (tokens_.HasWanted() ? ask_tokens_at_ : ask_at_) - retries_.uptime();
 }
 
 size_t SvidRenewal::Batch::Room(size_t limit) const {
@@ -188,7 +167,7 @@ void SvidRenewal::TakeTokens(Batch& batch, size_t limit) {
     for (auto& wanted : all) {
       auto& item = *batch.request.add_items();
       SetItem(item, *wanted.entry, wanted.selectors);
-      *item.mutable_jwt()->mutable_audiences() = {wanted.audiences.begin(), wanted.audiences.end()};
+      SetPurpose(*item.mutable_jwt(), wanted.purpose);
       batch.items.emplace_back(std::move(wanted));
     }
   }
@@ -219,7 +198,9 @@ void SvidRenewal::Settle(const Batch& batch, const node::IssueResponse& response
   const Duration again = NoteAnswer(wants_evidence);
   if (wants_evidence) listener_.evidence_wanted(wants->needs_evidence());
   auto outcome = response.outcomes().begin();
+  const Time at(Duration(response.time_unix_ms()));
   for (const auto& item : batch.items) {
+    NoteOutcome(item, *outcome, at);
     std::visit([&](const auto& asked) { SettleItem(asked, *outcome, again); }, item);
     ++outcome;
   }
@@ -228,10 +209,25 @@ void SvidRenewal::Settle(const Batch& batch, const node::IssueResponse& response
 Duration SvidRenewal::NoteAnswer(bool wants_evidence) {
   const std::scoped_lock lock(mutex_);
   const bool before = std::exchange(evidence_wanted_, wants_evidence);
-  ask_at_ = ask_tokens_at_ = wants_evidence ? options_.uptime() + kEvidenceTime : Duration(0);
-  if (wants_evidence && before) return backoff_.Next(options_.random());
+  ask_at_ = ask_tokens_at_ = wants_evidence ? retries_.uptime() + kEvidenceTime : Duration(0);
+  if (wants_evidence && before) return backoff_.Next(retries_.random());
   if (!wants_evidence) backoff_.Reset();
   return kAtOnce;
+}
+
+void SvidRenewal::NoteOutcome(const Item& item, const node::IssueOutcome& outcome, Time at) {
+  IssuerRefusal refusal{.entry_id = {}, .purpose = {}, .refusal = outcome.refused(), .at = at};
+  if (const auto* token = std::get_if<JwtSvids::Wanted>(&item)) {
+    refusal.entry_id = token->entry->id;
+    refusal.purpose = token->purpose;
+  } else {
+    refusal.entry_id = std::get<X509Item>(item).wanted.entry->id;
+  }
+  if (outcome.has_refused()) {
+    refusals_.Note(std::move(refusal));
+  } else if (!outcome.has_needs_evidence()) {
+    refusals_.Forget(refusal.entry_id, refusal.purpose);
+  }
 }
 
 void SvidRenewal::SettleItem(const JwtSvids::Wanted& wanted, const node::IssueOutcome& outcome,
@@ -251,7 +247,7 @@ void SvidRenewal::SettleItem(const X509Item& item, const node::IssueOutcome& out
   if (outcome.has_refused()) {
     const Error error = ErrorOf(outcome.refused());
     LogRefusal(*wanted.entry, error);
-    return book_.Fail(wanted, error, IsOutdated(outcome.refused()) ? kSoon : kLater);
+    return book_.Fail(wanted, error, error.code == Code::kConflict ? kSoon : kLater);
   }
   auto svid = ReadX509Svid(outcome.x509(), wanted.entry->spiffe_id, key);
   if (svid) return book_.Put(wanted, *std::move(svid));
@@ -272,9 +268,9 @@ void SvidRenewal::Fail(const Batch& batch, const Error& error) {
   Duration wait{};
   {
     const std::scoped_lock lock(mutex_);
-    wait = backoff_.Next(options_.random());
-    ask_at_ = options_.uptime() + wait;
-    ask_tokens_at_ = options_.uptime() + std::min(wait, options_.retry_first);
+    wait = backoff_.Next(retries_.random());
+    ask_at_ = retries_.uptime() + wait;
+    ask_tokens_at_ = retries_.uptime() + std::min(wait, retries_.first);
   }
   platform::LogEvent(LogLevel::kWarning, "no SVIDs from the issuer: " + error.text,
                      {{"code", std::string(error.Name())}, {"advice", error.advice}});

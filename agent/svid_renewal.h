@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/issuer_client.h"
+#include "agent/issuer_refusals.h"
 #include "agent/jwt_svids.h"
 #include "agent/schedule.h"
 #include "agent/svid_book.h"
@@ -22,12 +23,6 @@ namespace lodekey::agent {
 // Thread-safe, but for Proceed, which one thread calls: it waits for the issuer.
 class SvidRenewal {
  public:
-  struct Options {
-    Duration retry_first;
-    Duration retry_max;
-    std::function<Duration()> uptime;
-    std::function<uint32_t()> random;  // uniform over 32 bits
-  };
   // Called by Proceed; they must not block.
   struct Listener {
     std::function<void()> wake;  // Proceed is due
@@ -36,7 +31,7 @@ class SvidRenewal {
     // The issuer refuses the node (RefusesNode).
     std::function<void(const Error&)> refused;
   };
-  SvidRenewal(SvidBook& book, JwtSvids& tokens, IssuerClient& issuer, Options options,
+  SvidRenewal(SvidBook& book, JwtSvids& tokens, IssuerClient& issuer, Retries retries,
               Listener listener);
 
   // The issuer answers: what waits for its next try does so no longer.
@@ -49,14 +44,17 @@ class SvidRenewal {
   // Asks once for what is wanted, if anything is; returns how long nothing needs to be done.
   Duration Proceed();
 
+  const IssuerRefusals& refusals() const { return refusals_; }
+
  private:
   struct X509Item {
     SvidBook::Wanted wanted;
     crypto::PrivateKey key;
   };
+  using Item = std::variant<X509Item, JwtSvids::Wanted>;
   // One call.
   struct Batch {
-    std::vector<std::variant<X509Item, JwtSvids::Wanted>> items;  // as in the request
+    std::vector<Item> items;  // as in the request
     lodekey::node::v1::IssueRequest request;
     // For how many more items there is room when there may be `limit`, however large they are.
     size_t Room(size_t limit) const;
@@ -71,6 +69,7 @@ class SvidRenewal {
   // The call as a whole failed.
   void Fail(const Batch& batch, const Error& error);
   void Settle(const Batch& batch, const lodekey::node::v1::IssueResponse& response);
+  void NoteOutcome(const Item& item, const Outcome& outcome, Time at);
   // Returns after which time that is asked for again which needs evidence.
   Duration NoteAnswer(bool wants_evidence);
   void SettleItem(const JwtSvids::Wanted& wanted, const Outcome& outcome, Duration again);
@@ -81,8 +80,9 @@ class SvidRenewal {
   SvidBook& book_;
   JwtSvids& tokens_;
   IssuerClient& issuer_;
-  const Options options_;
+  const Retries retries_;
   const Listener listener_;
+  IssuerRefusals refusals_;
 
   std::mutex mutex_;
   Backoff backoff_;

@@ -12,7 +12,6 @@ class UnixAttestor final : public Attestor {
  public:
   explicit UnixAttestor(ExecutableDigests& digests) : digests_(digests) {}
 
-  std::string_view type() const override { return "unix"; }
   Result<Attested> Attest(const CallingProcess& caller, const Wanted& wanted) override;
 
  private:

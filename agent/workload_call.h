@@ -2,48 +2,53 @@
 // the caller who goes, and the server that stops.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <utility>
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
 
+#include "agent/admitted_call.h"
 #include "agent/grpc_refusal.h"
-#include "agent/workload_callers.h"
 #include "base/result.h"
 
 namespace lodekey::agent {
 
 // Thread-safe. Lives until gRPC is done with it and nobody has it any more.
-template <class Response>
-class WorkloadCall final : public grpc::ServerUnaryReactor {
+template <class Request, class Response>
+class WorkloadCall final : public AdmittedCall {
  public:
-  static std::shared_ptr<WorkloadCall> Start(grpc::CallbackServerContext& context,
-                                             Response& response) {
-    const std::shared_ptr<WorkloadCall> call(new WorkloadCall(context, response));
+  // Gets the call when its request is here.
+  using Proceed = std::function<void(const std::shared_ptr<WorkloadCall>&, const Request&)>;
+
+  static WorkloadCall* Start(grpc::CallbackServerContext& context, Admission admission,
+                             Proceed proceed) {
+    const std::shared_ptr<WorkloadCall> call(
+        new WorkloadCall(context, std::move(admission), std::move(proceed)));
     call->self_ = call;
-    return call;
+    call->AwaitRequest();
+    return call.get();
   }
 
-  // Before anything is done on other threads.
-  void Admit(Admission admission) { admission_ = std::move(admission); }
-  const std::shared_ptr<const CallingProcess>& caller() const { return admission_->caller; }
+  const std::shared_ptr<const CallingProcess>& caller() const { return admission_.caller; }
   // The caller has been looked at.
-  void EndPending() { admission_->pending.reset(); }
+  void EndPending() { admission_.pending.reset(); }
 
-  void Refuse(const Error& error) {
+  void End(const Error& error) override {
     IfOpen([&] {
       ended_ = true;
-      Finish(agent::Refuse(context_, error));
+      Finish(Refuse(context_, error));
     });
   }
-  void Answer(Response answer) {
+  void Answer(const Response& answer) {
     IfOpen([&] {
       ended_ = true;
-      response_ = std::move(answer);
-      Finish(grpc::Status::OK);
+      bool own = false;
+      const grpc::Status serialized =
+          grpc::SerializationTraits<Response>::Serialize(answer, &answer_, &own);
+      if (!serialized.ok()) return Finish(serialized);
+      StartWriteAndFinish(&answer_, grpc::WriteOptions(), grpc::Status::OK);
     });
   }
 
@@ -56,17 +61,23 @@ class WorkloadCall final : public grpc::ServerUnaryReactor {
   }
 
  private:
-  WorkloadCall(grpc::CallbackServerContext& context, Response& response)
-      : context_(context), response_(response) {}
+  WorkloadCall(grpc::CallbackServerContext& context, Admission admission, Proceed proceed)
+      : AdmittedCall(context, std::move(admission)), proceed_(std::move(proceed)) {}
 
-  void OnCancel() override { Refuse({.code = Code::kUnavailable, .text = "the caller has gone"}); }
+  void Begin(grpc::ByteBuffer& bytes) override {
+    Request request;
+    if (grpc::SerializationTraits<Request>::Deserialize(&bytes, &request).ok())
+      return proceed_(self_, request);
+    End({.code = Code::kInvalidArgument,
+         .text = "the request is none of this method",
+         .name = "request-malformed"});
+  }
   void OnDone() override { self_.reset(); }
 
-  grpc::CallbackServerContext& context_;
-  Response& response_;
-  std::optional<Admission> admission_;
+  const Proceed proceed_;
+  grpc::ByteBuffer answer_;
   std::recursive_mutex mutex_;  // what runs in IfOpen may end the call
-  bool ended_ = false;          // response and context are gRPC's again
+  bool ended_ = false;          // the context is gRPC's again
   std::shared_ptr<WorkloadCall> self_;
 };
 

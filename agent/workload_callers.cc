@@ -43,4 +43,13 @@ Result<Admission> WorkloadCallers::Admit(std::string_view grpc_peer) {
       .pending = std::move(pending)};
 }
 
+std::optional<CallerLimits::Permit> WorkloadCallers::Refuse(std::string_view grpc_peer) {
+  const auto connection = connections_->Find(grpc_peer);
+  if (!connection) return std::nullopt;
+  auto place = limits_.Take(connection->process.peer->uid, Held::kRefusal);
+  if (place) return *std::move(place);
+  connections_->Close(grpc_peer);
+  return std::nullopt;
+}
+
 }  // namespace lodekey::agent

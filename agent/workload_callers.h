@@ -17,7 +17,7 @@ namespace lodekey::agent {
 struct Admission {
   std::shared_ptr<const CallingProcess> caller;
   CallerLimits::Permit call;
-  // Given back when the caller has been looked at.
+  // Given back when the request is here and the caller has been looked at.
   std::optional<CallerLimits::Permit> pending;
 };
 
@@ -33,6 +33,10 @@ class WorkloadCallers {
   // The caller behind gRPC's name of a connection. kDenied: "caller-unknown", or why the process
   // could not be looked at; kUnavailable: "too-many-streams", "too-many-requests".
   Result<Admission> Admit(std::string_view grpc_peer);
+
+  // The place of a call that is refused. Who asks on and does not read the answers runs out of
+  // them: then there is none, and the connection is closed.
+  std::optional<CallerLimits::Permit> Refuse(std::string_view grpc_peer);
 
   size_t connections() const { return connections_->size(); }
   // Users that hold anything.

@@ -35,6 +35,19 @@ void DescribeEntry(const EntryDistance& distance, api::EntryMatch& match) {
   if (distance.problem) SetProblem(*distance.problem, *match.mutable_problem());
 }
 
+api::Refused DescribeRefusal(const IssuerRefusal& kept) {
+  api::Refused refused;
+  refused.set_kind(kept.purpose ? "jwt" : "x509");
+  if (kept.purpose) {
+    *refused.mutable_audiences() = {kept.purpose->audiences.begin(), kept.purpose->audiences.end()};
+    *refused.mutable_scopes() = {kept.purpose->scopes.begin(), kept.purpose->scopes.end()};
+    refused.set_task(kept.purpose->task);
+  }
+  refused.set_refused_unix_ms(kept.at.time_since_epoch().count());
+  *refused.mutable_refusal() = kept.refusal;
+  return refused;
+}
+
 }  // namespace
 
 void WorkloadInspection::Inspect(pid_t pid, const Reply& reply) const {
@@ -62,7 +75,10 @@ api::Workload WorkloadInspection::Describe(pid_t pid, const Attested& attested) 
   size_t near = 0;
   for (const EntryDistance& distance : book_.Explain(attested.selectors)) {
     if (!distance.missing.empty() && ++near > kMaxNearEntries) break;
-    DescribeEntry(distance, *workload.add_entries());
+    api::EntryMatch& match = *workload.add_entries();
+    DescribeEntry(distance, match);
+    for (const IssuerRefusal& refusal : refusals_.Of(distance.entry->id))
+      *match.add_refused() = DescribeRefusal(refusal);
   }
   for (auto& unusable : book_.unusable()) *workload.add_unusable() = std::move(unusable);
   return workload;

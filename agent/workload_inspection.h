@@ -5,13 +5,14 @@
 #include <sys/types.h>
 
 #include "agent/attestation_pool.h"
+#include "agent/issuer_refusals.h"
 #include "agent/svid_book.h"
 #include "base/result.h"
 #include "lodekey/agent/v1/agent_service.pb.h"
 
 namespace lodekey::agent {
 
-// Thread-safe. Pool and book outlive it.
+// Thread-safe. What it is made of outlives it.
 class WorkloadInspection {
  public:
   using Reply = std::function<void(Result<lodekey::agent::v1::Workload>)>;
@@ -19,7 +20,8 @@ class WorkloadInspection {
   // Of the entries that do not match, those that miss least.
   static constexpr size_t kMaxNearEntries = 64;
 
-  WorkloadInspection(AttestationPool& pool, const SvidBook& book) : pool_(pool), book_(book) {}
+  WorkloadInspection(AttestationPool& pool, const SvidBook& book, const IssuerRefusals& refusals)
+      : pool_(pool), book_(book), refusals_(refusals) {}
 
   // `reply` is called once, on any thread. kNotFound ("process-not-found").
   void Inspect(pid_t pid, const Reply& reply) const;
@@ -29,6 +31,7 @@ class WorkloadInspection {
 
   AttestationPool& pool_;
   const SvidBook& book_;
+  const IssuerRefusals& refusals_;
 };
 
 }  // namespace lodekey::agent

@@ -20,7 +20,8 @@ constexpr int kMaxRequest = 64 << 10;             // bytes; a JWT-SVID has at mo
 constexpr int kMaxMetadata = 4 << 10;             // bytes
 constexpr size_t kMaxMemory = size_t{256} << 20;  // bytes, of gRPC for all connections
 // More calls than a user may have: those beyond are refused, and do not wait in the client for a
-// place on the connection.
+// place on the connection. Nothing relies on it: gRPC counts the streams of a client only once it
+// has acknowledged the number.
 constexpr size_t kSpareStreams = 64;
 constexpr int kLeastPingInterval = 10'000;  // ms
 constexpr int kSmallTable = 1024;           // bytes; HPACK's default is 4 KiB a connection and side
@@ -35,13 +36,11 @@ class Front final : public WorkloadServer {
   Result<void> Start(const Options& options, const Parts& parts) {
     ASSIGN_OR_RETURN(callers_, WorkloadCallers::Create(options.limit), "Workload API");
     trim_.emplace([this] { return callers_->connections(); });
-    const WorkloadParts service_parts{.callers = *callers_,
-                                      .pool = parts.pool,
-                                      .book = parts.book,
-                                      .tokens = parts.tokens,
-                                      .now = parts.now};
-    workload_ = MakeWorkloadService(service_parts);
-    health_ = MakeHealthService(service_parts);
+    service_ = MakeWorkloadService({.callers = *callers_,
+                                    .pool = parts.pool,
+                                    .book = parts.book,
+                                    .tokens = parts.tokens,
+                                    .now = parts.now});
     RETURN_IF_ERROR(Build(options.limit.streams), "Workload API");
     ASSIGN_OR_RETURN(listener_,
                      platform::UnixListener::Create(
@@ -62,8 +61,7 @@ class Front final : public WorkloadServer {
  private:
   Result<void> Build(size_t streams_per_user) {
     grpc::ServerBuilder builder;
-    builder.RegisterService(workload_.get());
-    builder.RegisterService(health_.get());
+    builder.RegisterCallbackGenericService(service_.get());
     builder.SetMaxReceiveMessageSize(kMaxRequest);
     builder.SetResourceQuota(grpc::ResourceQuota("workload").Resize(kMaxMemory));
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
@@ -89,8 +87,7 @@ class Front final : public WorkloadServer {
 
   std::unique_ptr<WorkloadCallers> callers_;
   std::optional<MemoryTrim> trim_;
-  std::unique_ptr<grpc::Service> workload_;
-  std::unique_ptr<grpc::Service> health_;
+  std::unique_ptr<grpc::CallbackGenericService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<platform::UnixListener> listener_;
 };

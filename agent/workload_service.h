@@ -1,10 +1,11 @@
-// The SPIFFE Workload API as gRPC's service: translation, and nothing decided here.
+// The SPIFFE Workload API as gRPC's service, and grpc.health.v1 beside it: translation, and nothing
+// decided here.
 #pragma once
 
 #include <functional>
 #include <memory>
 
-#include <grpcpp/impl/service_type.h>
+#include <grpcpp/generic/async_generic_service.h>
 
 #include "agent/attestation_pool.h"
 #include "agent/jwt_svids.h"
@@ -23,9 +24,7 @@ struct WorkloadParts {
   std::function<Time()> now;
 };
 
-std::unique_ptr<grpc::Service> MakeWorkloadService(const WorkloadParts& parts);
-
-// grpc.health.v1: SERVING while this host knows its entries.
-std::unique_ptr<grpc::Service> MakeHealthService(const WorkloadParts& parts);
+// Health is SERVING while this host knows its entries.
+std::unique_ptr<grpc::CallbackGenericService> MakeWorkloadService(const WorkloadParts& parts);
 
 }  // namespace lodekey::agent

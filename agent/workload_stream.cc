@@ -4,6 +4,7 @@
 
 #include <grpcpp/support/slice.h>
 
+#include "agent/caller_errors.h"
 #include "agent/grpc_refusal.h"
 #include "base/guarded.h"
 #include "crypto/secret.h"
@@ -33,7 +34,7 @@ WorkloadStream* WorkloadStream::Start(grpc::CallbackServerContext& context, Atte
   const std::shared_ptr<WorkloadStream> stream(
       new WorkloadStream(context, pool, book, std::move(admission), kind));
   stream->self_ = stream;
-  stream->Attest();
+  stream->AwaitRequest();
   return stream.get();
 }
 
@@ -135,7 +136,7 @@ void WorkloadStream::OnWriteDone(bool ok) {
     writing_ = false;
     message_.Clear();
   }
-  if (!ok) return OnCancel();
+  if (!ok) return End(CallerGone());
   Confirm();
 }
 
@@ -146,10 +147,6 @@ void WorkloadStream::End(const Error& error) {
     latest_.reset();
   }
   Finish(Refuse(context_, error));
-}
-
-void WorkloadStream::OnCancel() {
-  End({.code = Code::kUnavailable, .text = "the caller has gone"});
 }
 
 void WorkloadStream::OnDone() {

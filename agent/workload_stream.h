@@ -6,13 +6,11 @@
 #include <mutex>
 #include <optional>
 
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/server_callback.h>
 
+#include "agent/admitted_call.h"
 #include "agent/attestation_pool.h"
 #include "agent/svid_book.h"
-#include "agent/workload_callers.h"
 #include "agent/workload_messages.h"
 #include "crypto/digest.h"
 
@@ -20,7 +18,7 @@ namespace lodekey::agent {
 
 // Sends what the caller is to have whenever that changes, each time after a look at the caller. At
 // most one message is on its way; of those that come meanwhile the newest is kept.
-class WorkloadStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+class WorkloadStream final : public AdmittedCall,
                              public std::enable_shared_from_this<WorkloadStream> {
  public:
   struct Kind {
@@ -35,14 +33,11 @@ class WorkloadStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
  private:
   WorkloadStream(grpc::CallbackServerContext& context, AttestationPool& pool, SvidBook& book,
                  Admission admission, Kind kind)
-      : context_(context),
-        pool_(pool),
-        book_(book),
-        admission_(std::move(admission)),
-        kind_(kind) {}
+      : AdmittedCall(context, std::move(admission)), pool_(pool), book_(book), kind_(kind) {}
 
+  // Requests for streams have no fields.
+  void Begin(grpc::ByteBuffer&) override { Attest(); }
   void OnWriteDone(bool ok) override;
-  void OnCancel() override;
   void OnDone() override;
 
   void Attest();
@@ -54,12 +49,10 @@ class WorkloadStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void Confirm();
   void Send(const Result<void>& unchanged);
   void Write(const Identities& identities);
-  void End(const Error& error);
+  void End(const Error& error) override;
 
-  grpc::CallbackServerContext& context_;
   AttestationPool& pool_;
   SvidBook& book_;
-  Admission admission_;
   const Kind kind_;
 
   bool with_digest_ = false;  // the last attestation; of the one thread that attests or sends

@@ -9,38 +9,22 @@ namespace node = lodekey::node::v1;
 
 Workloads::Workloads(IssuerClient& issuer, const Options& options, Listener listener)
     : listener_(std::move(listener)),
-      book_(options.clock),
-      tokens_(book_, {.now = options.clock.now, .uptime = options.clock.uptime}),
-      store_(book_, options.clock.uptime),
-      watch_(book_, issuer,
-             {.trust_domain = options.trust_domain,
-              .retry_first = options.retry_first,
-              .retry_max = options.retry_max,
-              .uptime = options.clock.uptime,
-              .random = options.clock.random},
+      book_(
+          {.now = options.now, .uptime = options.retries.uptime, .random = options.retries.random}),
+      tokens_(book_, {.now = options.now, .uptime = options.retries.uptime}),
+      store_(book_, options.retries.uptime),
+      watch_(book_, issuer, options.trust_domain, options.retries,
              {.wake = [this] { Wake(); },
               .received =
                   [this](const node::Bundle& bundle) {
                     renewal_.Hasten();
                     listener_.bundle(bundle);
                   },
-              .refused =
-                  [this](const Error& error) {
-                    Withdraw(error);
-                    listener_.refused(error);
-                  }}),
-      renewal_(book_, tokens_, issuer,
-               {.retry_first = options.retry_first,
-                .retry_max = options.retry_max,
-                .uptime = options.clock.uptime,
-                .random = options.clock.random},
+              .refused = [this](const Error& error) { NoteRefusal(error); }}),
+      renewal_(book_, tokens_, issuer, options.retries,
                {.wake = [this] { Wake(); },
                 .evidence_wanted = listener_.evidence_wanted,
-                .refused =
-                    [this](const Error& error) {
-                      Withdraw(error);
-                      listener_.refused(error);
-                    }}),
+                .refused = [this](const Error& error) { NoteRefusal(error); }}),
       worker_([this] { Run(); }) {
   book_.OnWanted([this] { Wake(); });
   tokens_.OnWanted([this] { Wake(); });
@@ -84,6 +68,11 @@ void Workloads::Pause(const Error& reason) {
   watch_.Stop();
   renewal_.Pause(reason);
   book_.NoteProblem(reason);
+}
+
+void Workloads::NoteRefusal(const Error& error) {
+  Withdraw(error);
+  listener_.refused(error);
 }
 
 void Workloads::Run() {

@@ -15,6 +15,7 @@
 #include "agent/fd_store.h"
 #include "agent/issuer_client.h"
 #include "agent/jwt_svids.h"
+#include "agent/schedule.h"
 #include "agent/svid_book.h"
 #include "agent/svid_renewal.h"
 #include "lodekey/node/v1/node_service.pb.h"
@@ -26,9 +27,8 @@ class Workloads {
  public:
   struct Options {
     std::string trust_domain;
-    Duration retry_first;
-    Duration retry_max;
-    SvidBook::Clock clock;
+    Retries retries;
+    std::function<Time()> now;  // judges validity: the issuer's time
   };
   // What is the agent's to do; called on any thread, and must not block.
   struct Listener {
@@ -65,8 +65,11 @@ class Workloads {
 
   SvidBook& book() { return book_; }
   JwtSvids& tokens() { return tokens_; }
+  const IssuerRefusals& refusals() const { return renewal_.refusals(); }
 
  private:
+  // By the issuer: the node.
+  void NoteRefusal(const Error& error);
   void Run();
   void Wake();
 

@@ -36,6 +36,55 @@ Result<void> CheckLedgerPcr(std::string_view text) {
   return {};
 }
 
+// TPM 2.0 part 2, 7.5: the first of the persistent handles, and how many there are.
+constexpr uint32_t kFirstPersistent = 0x81000000;
+constexpr uint32_t kLastPersistent = 0x81ffffff;
+
+Result<uint32_t> ParseHandle(std::string_view text) {
+  uint32_t handle = 0;
+  const std::string_view digits = text.starts_with("0x") ? text.substr(2) : std::string_view();
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), handle, 16);
+  if (error == std::errc() && !digits.empty() && end == digits.data() + digits.size() &&
+      handle >= kFirstPersistent && handle <= kLastPersistent) {
+    return handle;
+  }
+  return Fail(Code::kInvalidArgument,
+              fmt::format("must be a persistent handle, {:#x} to {:#x}, not '{}'", kFirstPersistent,
+                          kLastPersistent, EscapeControl(text.substr(0, 32))));
+}
+
+Result<void> CheckHandle(std::string_view text) {
+  if (const auto handle = ParseHandle(text); !handle) return std::unexpected(handle.error());
+  return {};
+}
+
+Result<void> CheckHandleOrNone(std::string_view text) {
+  return text.empty() ? Result<void>() : CheckHandle(text);
+}
+
+Result<std::optional<DevIdConfig>> ReadDevId(const Config& config) {
+  DevIdConfig devid{.certificates = config.Text("devid.certificate"),
+                    .key_public = config.Text("devid.key_public"),
+                    .key_private = config.Text("devid.key_private"),
+                    .key_auth = config.Text("devid.key_auth")};
+  const std::string handle = config.Text("devid.key");
+  const int files = !devid.key_public.empty() + !devid.key_private.empty();
+  if (devid.certificates.empty() && handle.empty() && files == 0) return std::nullopt;
+  const bool one_key = handle.empty() ? files == 2 : files == 0;
+  if (devid.certificates.empty() || !one_key) {
+    return Fail(Code::kInvalidArgument,
+                "configuration: a DevID needs 'devid.certificate' and either 'devid.key' or both "
+                "'devid.key_public' and 'devid.key_private'",
+                {.name = "config-invalid"});
+  }
+  if (!handle.empty()) {
+    ASSIGN_OR_RETURN(devid.key_handle, ParseHandle(handle), "'devid.key'");
+  }
+  ASSIGN_OR_RETURN(devid.parent, ParseHandle(config.Text("devid.parent")), "'devid.parent'");
+  return devid;
+}
+
 Result<void> CheckNotEmpty(std::string_view text) {
   if (!text.empty()) return {};
   return Fail(Code::kInvalidArgument, "must not be empty");
@@ -118,6 +167,30 @@ const ConfigSchema& AgentConfigSchema() {
        .fallback = "13",
        .doc = "register of the ledger, 11 to 15, that nothing else on this host extends; or none",
        .check = CheckLedgerPcr},
+      {.key = "devid.certificate",
+       .kind = OptionKind::kPath,
+       .fallback = "",
+       .doc = "PEM file with the certificates of this host's DevID, leaf first"},
+      {.key = "devid.key",
+       .fallback = "",
+       .doc = "persistent handle of the DevID's key, such as 0x81020000",
+       .check = CheckHandleOrNone},
+      {.key = "devid.key_public",
+       .kind = OptionKind::kPath,
+       .fallback = "",
+       .doc = "in place of devid.key: file with the key's TPM2B_PUBLIC"},
+      {.key = "devid.key_private",
+       .kind = OptionKind::kPath,
+       .fallback = "",
+       .doc = "file with the key's TPM2B_PRIVATE"},
+      {.key = "devid.parent",
+       .fallback = "0x81000001",
+       .doc = "persistent handle of the storage key that devid.key_private is under",
+       .check = CheckHandle},
+      {.key = "devid.key_auth",
+       .kind = OptionKind::kPath,
+       .fallback = "",
+       .doc = "file with the authorisation value of the DevID's key; a credential of systemd"},
       {.key = "evidence.boot_log",
        .kind = OptionKind::kPath,
        .fallback = "/sys/kernel/security/tpm0/binary_bios_measurements",
@@ -167,6 +240,7 @@ Result<AgentConfig> ToAgentConfig(Config config) {
   ASSIGN_OR_RETURN(agent.log_level, ParseLogLevel(config.Text("log_level")), "'log_level'");
   ASSIGN_OR_RETURN(agent.ledger_pcr, ParseLedgerPcr(config.Text("tpm.ledger_pcr")),
                    "'tpm.ledger_pcr'");
+  ASSIGN_OR_RETURN(agent.devid, ReadDevId(config), "DevID");
   if (agent.retry_first > agent.retry_max) {
     return Fail(Code::kInvalidArgument,
                 fmt::format("configuration: 'retry.first' ({}, {}) must not be longer than "

@@ -19,6 +19,17 @@ namespace lodekey::platform {
 inline constexpr std::string_view kAgentConfigFile = "/etc/lodekey/agent.toml";
 inline constexpr std::string_view kAgentEnvironmentPrefix = "LODEKEY_AGENT_";
 
+// A device identity (IEEE 802.1AR) that somebody gave this host: its certificates, and where its
+// key is.
+struct DevIdConfig {
+  std::string certificates = {};            // PEM, leaf first
+  std::optional<uint32_t> key_handle = {};  // persistent; or the two files:
+  std::string key_public = {};              // TPM2B_PUBLIC
+  std::string key_private = {};             // TPM2B_PRIVATE
+  uint32_t parent = 0;                      // the persistent key that they are under
+  std::string key_auth = {};                // file with the key's authValue; empty: it has none
+};
+
 struct AgentConfig {
   std::string trust_domain = {};
   HostPort issuer = {};
@@ -38,6 +49,8 @@ struct AgentConfig {
 
   std::string tcti = {};
   std::optional<uint32_t> ledger_pcr = {};  // 11 to 15; nullopt: no register is free
+
+  std::optional<DevIdConfig> devid = {};
 
   std::string boot_log = {};
   std::string ima_log = {};

@@ -83,17 +83,27 @@ Result<void> ConnectionWatch::Add(int fd, int pidfd, Remembered what) {
   return {};
 }
 
-ConnectionWatch::Remembered ConnectionWatch::Find(std::string_view grpc_peer) const {
+ConnectionWatch::Entries::const_iterator ConnectionWatch::FindEntry(
+    std::string_view grpc_peer) const {
   constexpr std::string_view kPrefix = "fd:";
-  if (!grpc_peer.starts_with(kPrefix)) return nullptr;
+  if (!grpc_peer.starts_with(kPrefix)) return by_fd_.end();
   grpc_peer.remove_prefix(kPrefix.size());
   int fd = -1;
   const auto [end, error] =
       std::from_chars(grpc_peer.data(), grpc_peer.data() + grpc_peer.size(), fd);
-  if (error != std::errc() || end != grpc_peer.data() + grpc_peer.size()) return nullptr;
+  if (error != std::errc() || end != grpc_peer.data() + grpc_peer.size()) return by_fd_.end();
+  return by_fd_.find(fd);
+}
+
+ConnectionWatch::Remembered ConnectionWatch::Find(std::string_view grpc_peer) const {
   const std::scoped_lock lock(mutex_);
-  const auto entry = by_fd_.find(fd);
+  const auto entry = FindEntry(grpc_peer);
   return entry == by_fd_.end() ? nullptr : entry->second.what;
+}
+
+void ConnectionWatch::Close(std::string_view grpc_peer) {
+  const std::scoped_lock lock(mutex_);
+  End(FindEntry(grpc_peer));
 }
 
 size_t ConnectionWatch::size() const {
@@ -101,11 +111,7 @@ size_t ConnectionWatch::size() const {
   return by_fd_.size();
 }
 
-void ConnectionWatch::End(uint64_t id) {
-  const std::scoped_lock lock(mutex_);
-  // By id, not by number: the number may belong to the next connection already.
-  const auto entry =
-      std::ranges::find_if(by_fd_, [&](const auto& pair) { return pair.second.id == id; });
+void ConnectionWatch::End(Entries::const_iterator entry) {
   if (entry == by_fd_.end()) return;
   // Whoever else holds the other end is cut off, and gRPC notices.
   ::shutdown(entry->second.connection.get(), SHUT_RDWR);
@@ -119,7 +125,9 @@ void ConnectionWatch::WatchLoop() {
     for (int i = 0; i < count; ++i) {
       const uint64_t id = events[static_cast<size_t>(i)].data.u64;
       if (id == kStopId) return;
-      End(id);
+      const std::scoped_lock lock(mutex_);
+      // By id, not by number: the number may belong to the next connection already.
+      End(std::ranges::find_if(by_fd_, [&](const auto& pair) { return pair.second.id == id; }));
     }
   }
 }

@@ -29,6 +29,7 @@ class ConnectionWatch {
   // `pidfd` stays open for as long as `what` lives.
   Result<void> Add(int fd, int pidfd, Remembered what);
   Remembered Find(std::string_view grpc_peer) const;
+  void Close(std::string_view grpc_peer);
   size_t size() const;
 
  private:
@@ -55,14 +56,17 @@ class ConnectionWatch {
   };
 
   ConnectionWatch(UniqueFd epoll, UniqueFd stop);
+  using Entries = std::map<int, Entry>;
+
   void WatchLoop();
-  void End(uint64_t id);
+  Entries::const_iterator FindEntry(std::string_view grpc_peer) const;
+  void End(Entries::const_iterator entry);
 
   UniqueFd epoll_;
   UniqueFd stop_;
   mutable std::mutex mutex_;
   uint64_t next_id_ = 1;
-  std::map<int, Entry> by_fd_;
+  Entries by_fd_;
   std::thread thread_;
 };
 
@@ -88,6 +92,9 @@ class ConnectionMap {
   std::shared_ptr<const T> Find(std::string_view grpc_peer) const {
     return std::static_pointer_cast<const T>(watch_->Find(grpc_peer));
   }
+
+  // Ends the connection behind "fd:N".
+  void Close(std::string_view grpc_peer) { watch_->Close(grpc_peer); }
 
   size_t size() const { return watch_->size(); }
 

@@ -80,6 +80,12 @@ Device::~Device() {
 // TPM is, or the resource manager flushes it when the device closes. There is nothing a caller
 // could do.
 void Device::Flush(ESYS_TR tr) {
+  TPM2_HANDLE handle = 0;
+  const bool known = Esys_TR_GetTpmHandle(esys_, tr, &handle) == TSS2_RC_SUCCESS;
+  if (known && (handle & TPM2_HR_RANGE_MASK) == TPM2_HR_PERSISTENT) {
+    Esys_TR_Close(esys_, &tr);
+    return;
+  }
   const TSS2_RC rc = RunUntilSettled([&] { return Esys_FlushContext(esys_, tr); });
   if (rc != TSS2_RC_SUCCESS) Esys_TR_Close(esys_, &tr);
 }

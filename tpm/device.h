@@ -24,8 +24,8 @@ namespace lodekey::tpm {
 
 class Device;
 
-// A transient object or session in the chip; flushes itself. Move-only. Must not outlive its
-// Device.
+// A transient object or session in the chip, flushes itself; or a persistent object, which stays.
+// Move-only. Must not outlive its Device.
 class Handle {
  public:
   Handle() = default;
@@ -111,6 +111,14 @@ class Device {
   Result<LoadedKey> CreatePrimary(ESYS_TR hierarchy, const TPMT_PUBLIC& area,
                                   const KeySecret& secret);
 
+  // The key at a persistent handle, which stays there; `auth` is empty or its authValue. Two
+  // commands.
+  Result<LoadedKey> OpenPersistentKey(TPM2_HANDLE handle, const crypto::Secret& auth);
+  // The key that TPM2_Create made under the persistent `parent`, whose authorisation is empty;
+  // `private_blob` is a TPM2B_PRIVATE. Two commands.
+  Result<LoadedKey> LoadKey(TPM2_HANDLE parent, const PublicArea& area, ByteView private_blob,
+                            const crypto::Secret& auth);
+
   // Proves to the maker of `credential` that `ek` and `ak` are in this chip. One command when the
   // EK may be used with its (empty) authorisation, and one more the first time in a boot (such a
   // key is subject to dictionary attacks; the TPM notes its use and answers TPM_RC_RETRY: part 1,
@@ -156,6 +164,9 @@ class Device {
   // A session without salt that ends with its first use as an authorisation. One command.
   Result<Handle> StartOneShot(TPM2_SE type, TPMI_ALG_HASH hash);
   Result<Handle> StartEndorsementPolicy(TPMI_ALG_HASH hash);
+  Result<Handle> OpenPersistent(TPM2_HANDLE handle);
+  Result<PublicArea> ReadPublicArea(const Handle& handle);
+  Result<void> SetAuth(const Handle& handle, const crypto::Secret& auth);
   Result<LoadedKey> Create(ESYS_TR hierarchy, ESYS_TR authorisation, const TPMT_PUBLIC& area,
                            const TPM2B_SENSITIVE_CREATE& sensitive);
 

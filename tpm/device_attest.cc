@@ -66,14 +66,14 @@ std::string FormatSelection(const PcrSelection& selection) {
 Result<Quoted> Device::Certify(const LoadedKey& object, const LoadedKey& ak, ByteView qualifying) {
   ASSIGN_OR_RETURN(const TPM2B_DATA data, Qualifying(qualifying), "certify a key");
   ASSIGN_OR_RETURN(const ESYS_TR session, Session(), "certify a key");
-  // Unsalted: the HMAC is keyed by the 32 random bytes of the authValue, and no parameter is
-  // secret.
+  // Unsalted, so it is the AK's: the HMAC is keyed by the 32 random bytes of its authValue, and no
+  // parameter is secret. The authorisation of the object may be one that a person chose.
   ASSIGN_OR_RETURN(Handle second, StartOneShot(TPM2_SE_HMAC, TPM2_ALG_SHA256), "certify a key");
   TPM2B_ATTEST* attest = nullptr;
   TPMT_SIGNATURE* signature = nullptr;
   RETURN_IF_ERROR(RunCommand([&] {
-                    return Esys_Certify(esys_, object.handle.tr(), ak.handle.tr(), second.tr(),
-                                        session, ESYS_TR_NONE, &data, &kOwnScheme, &attest,
+                    return Esys_Certify(esys_, object.handle.tr(), ak.handle.tr(), session,
+                                        second.tr(), ESYS_TR_NONE, &data, &kOwnScheme, &attest,
                                         &signature);
                   }),
                   "certify a key");

@@ -2,7 +2,7 @@
 
 #include <csignal>
 #include <future>
-#include <latch>
+#include <semaphore>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/must.h"
+#include "tests/support/program.h"
 
 namespace lodekey::agent {
 namespace {
@@ -45,14 +46,18 @@ TEST(FairQueue, LetsNoUserHaveMoreThanItsShareAtOnce) {
   EXPECT_EQ(queue.Take().first, 1u);
 }
 
+using Semaphore = std::counting_semaphore<>;
+
 // Answers when the test lets it, and says which user it saw.
 class SlowAttestor final : public Attestor {
  public:
-  explicit SlowAttestor(std::shared_future<void> open, uid_t slow)
-      : open_(std::move(open)), slow_(slow) {}
-  std::string_view type() const override { return "unix"; }
+  SlowAttestor(std::shared_future<void> open, uid_t slow, Semaphore& begun)
+      : open_(std::move(open)), slow_(slow), begun_(begun) {}
   Result<Attested> Attest(const CallingProcess& caller, const Wanted&) override {
-    if (caller.peer->uid == slow_) open_.wait();
+    if (caller.peer->uid == slow_) {
+      begun_.release();
+      open_.wait();
+    }
     if (caller.peer->uid == 666) throw std::runtime_error("broken");
     return Attested{.remarks = {std::to_string(caller.peer->uid)}};
   }
@@ -60,13 +65,14 @@ class SlowAttestor final : public Attestor {
  private:
   std::shared_future<void> open_;
   uid_t slow_;
+  Semaphore& begun_;
 };
 
 class AttestationPoolTest : public testing::Test {
  protected:
   AttestationPoolTest() {
     AttestationPool::Attestors attestors;
-    attestors.push_back(std::make_unique<SlowAttestor>(open_.get_future().share(), kSlow));
+    attestors.push_back(std::make_unique<SlowAttestor>(open_.get_future().share(), kSlow, begun_));
     pool_ = std::make_unique<AttestationPool>(std::move(attestors));
   }
   ~AttestationPoolTest() override { Open(); }
@@ -91,14 +97,19 @@ class AttestationPoolTest : public testing::Test {
     return said->get_future();
   }
   std::future<std::string> Confirm(const AttestationPool::Caller& caller) {
+    return Confirm(*pool_, caller);
+  }
+  static std::future<std::string> Confirm(AttestationPool& pool,
+                                          const AttestationPool::Caller& caller) {
     auto said = std::make_shared<std::promise<std::string>>();
-    pool_->Confirm(caller, [said](Result<void> same) {
+    pool.Confirm(caller, [said](Result<void> same) {
       said->set_value(same ? "same" : std::string(same.error().Name()));
     });
     return said->get_future();
   }
 
   static constexpr uid_t kSlow = 1000;
+  Semaphore begun_{0};  // attestations of kSlow
   std::promise<void> open_;
   bool opened_ = false;
   std::unique_ptr<AttestationPool> pool_;
@@ -144,17 +155,20 @@ TEST_F(AttestationPoolTest, OutlivesAnAttestorThatThrows) {
 
 TEST_F(AttestationPoolTest, RefusesWhoWaitsWhenItStops) {
   auto first = Attest(Process(::getpid(), kSlow));
+  ASSERT_TRUE(begun_.try_acquire_for(std::chrono::seconds(20))) << "the first is under way";
+  // Behind the first: one user has one thread.
   auto second = Attest(Process(::getpid(), kSlow));
   auto third = Confirm(Process(::getpid(), kSlow));
+  AttestationPool& pool = *pool_;
   std::thread stop([this] { pool_.reset(); });
-  // Nothing tells that the destructor has begun but what it refuses; the first piece is under way.
+  // It waits for the first. That it stops is seen by what it says to whoever comes.
+  const auto other = Process(::getpid(), 1);
+  EXPECT_TRUE(test::Eventually([&] { return Confirm(pool, other).get() == "agent-stopping"; }));
   Open();
   stop.join();
-  EXPECT_EQ(first.get(), "1000");
-  for (auto* waiting : {&second, &third}) {
-    const std::string said = waiting->get();
-    EXPECT_TRUE(said == "agent-stopping" || said == "1000" || said == "same") << said;
-  }
+  EXPECT_EQ(first.get(), "1000") << "what is under way is done";
+  EXPECT_EQ(second.get(), "agent-stopping");
+  EXPECT_EQ(third.get(), "agent-stopping");
 }
 
 }  // namespace

@@ -42,11 +42,8 @@ class EntryWatchTest : public test::SvidRig {
   EntryWatch watch_{
       book_,
       issuer_,
-      {.trust_domain = "example.org",
-       .retry_first = seconds(2),
-       .retry_max = minutes(5),
-       .uptime = [this] { return uptime_; },
-       .random = [] { return uint32_t{0}; }},
+      "example.org",
+      retries_,
       {.wake = [] {},
        .received = [this](const auto& bundle) { bundles_.push_back(bundle.sequence()); },
        .refused = [this](const Error& error) { refusals_.push_back(error.name); }}};

@@ -181,6 +181,12 @@ class IssuerClientTest : public testing::Test {
     client_->UseIdentity(identity.certificate.ToPem(), PemOf(identity.key), authority_.certificate);
   }
   void Watch(Heard& heard) { stream_ = Must(client_->WatchEntries(heard.Listener())); }
+  // The service's end of a stream under a first identity.
+  FeedPtr Open(Heard& heard) {
+    UseIdentity();
+    Watch(heard);
+    return service_.NextFeed();
+  }
   void StopServer() {
     if (server_) server_->Shutdown(std::chrono::system_clock::now());
     server_.reset();
@@ -206,9 +212,7 @@ TEST_F(IssuerClientTest, HasNothingToCallWithBeforeThereIsAnIdentity) {
 
 TEST_F(IssuerClientTest, BringsWhatComesAndTheReasonOfTheEnd) {
   Heard heard;
-  UseIdentity();
-  Watch(heard);
-  const FeedPtr feed = service_.NextFeed();
+  const FeedPtr feed = Open(heard);
   ASSERT_NE(feed, nullptr);
   feed->Send(1);
   ASSERT_TRUE(heard.Has(1));
@@ -231,9 +235,7 @@ TEST_F(IssuerClientTest, SaysWhenTheIssuerCannotBeReached) {
 
 TEST_F(IssuerClientTest, IsSilentAboutAStreamThatWasGivenUp) {
   Heard heard;
-  UseIdentity();
-  Watch(heard);
-  const FeedPtr feed = service_.NextFeed();
+  const FeedPtr feed = Open(heard);
   ASSERT_NE(feed, nullptr);
   feed->Send(1);
   ASSERT_TRUE(heard.Has(1));
@@ -244,9 +246,7 @@ TEST_F(IssuerClientTest, IsSilentAboutAStreamThatWasGivenUp) {
 
 TEST_F(IssuerClientTest, LetsAStreamGoOnWhileTheNextIdentityIsTakenIntoUse) {
   Heard before;
-  UseIdentity();
-  Watch(before);
-  const FeedPtr first = service_.NextFeed();
+  const FeedPtr first = Open(before);
   ASSERT_NE(first, nullptr);
   UseIdentity();
   first->Send(1);
@@ -262,9 +262,7 @@ TEST_F(IssuerClientTest, LetsAStreamGoOnWhileTheNextIdentityIsTakenIntoUse) {
 
 TEST_F(IssuerClientTest, MakesAllCallsOfAllThreadsOverOneConnection) {
   Heard heard;
-  UseIdentity();
-  Watch(heard);
-  const FeedPtr feed = service_.NextFeed();
+  const FeedPtr feed = Open(heard);
   ASSERT_NE(feed, nullptr);
   std::vector<std::future<bool>> calls;
   for (int i = 0; i < 16; ++i) {

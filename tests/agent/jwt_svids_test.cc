@@ -1,6 +1,7 @@
 #include "agent/jwt_svids.h"
 
 #include "tests/agent/svid_rig.h"
+#include "tests/support/must.h"
 
 namespace lodekey::agent {
 namespace {
@@ -17,8 +18,12 @@ class JwtSvidsTest : public test::SvidRig {
   // What comes back: "a=token 1,b=token 2", or the name of an error; "waits" until then.
   std::shared_ptr<std::string> Ask(int uid, std::vector<std::string> audiences,
                                    const std::string& spiffe_id = "") {
+    return Ask(uid, attest::TokenPurpose{.audiences = std::move(audiences)}, spiffe_id);
+  }
+  std::shared_ptr<std::string> Ask(int uid, attest::TokenPurpose purpose,
+                                   const std::string& spiffe_id = "") {
     auto told = std::make_shared<std::string>("waits");
-    tokens_.Fetch(HeldBy(uid), std::move(audiences), spiffe_id,
+    tokens_.Fetch(HeldBy(uid), test::Must(attest::Canonical(std::move(purpose))), spiffe_id,
                   [told](Result<std::vector<HeldJwt>> held) {
                     EXPECT_EQ(*told, "waits") << "it is answered once";
                     if (!held) return told->assign(held.error().Name()), void();
@@ -37,7 +42,7 @@ class JwtSvidsTest : public test::SvidRig {
   lodekey::node::v1::IssuedJwt Issued(const JwtSvids::Wanted& wanted) {
     lodekey::node::v1::IssuedJwt issued;
     std::string token;
-    for (const std::string& audience : wanted.audiences) token += audience + " ";
+    for (const std::string& audience : wanted.purpose.audiences) token += audience + " ";
     issued.set_token(token + std::to_string(++issued_));
     issued.set_issued_unix_ms(now_.time_since_epoch().count());
     issued.set_expires_unix_ms((now_ + minutes(5)).time_since_epoch().count());
@@ -131,18 +136,25 @@ TEST_F(JwtSvidsTest, AreRefusedForAudiencesThatNoEntryAllows) {
   EXPECT_EQ(IssueWanted(), 1U) << "those that do not allow it are left out";
   EXPECT_EQ(*web, "b=db web 1");
   std::string text;
-  tokens_.Fetch(HeldBy(1), {"db", "mail"}, "", [&](auto held) { text = held.error().text; });
+  tokens_.Fetch(HeldBy(1), {.audiences = {"db", "mail"}}, "",
+                [&](auto held) { text = held.error().text; });
   EXPECT_NE(text.find("mail"), std::string::npos) << text;
 }
 
-TEST_F(JwtSvidsTest, AreForSomebody) {
+TEST_F(JwtSvidsTest, AreOthersForAnotherScopeOrTask) {
   Set({FakeIssuer::EntryOf("a", 1)});
-  EXPECT_EQ(*Ask(1, {}), "audience-missing");
-  EXPECT_EQ(*Ask(1, {"x", ""}), "audience-invalid");
-  EXPECT_EQ(*Ask(1, {std::string(JwtSvids::kMaxAudienceSize + 1, 'x')}), "audience-invalid");
-  std::vector<std::string> many;
-  for (size_t i = 0; i <= JwtSvids::kMaxAudiences; ++i) many.push_back(std::to_string(i));
-  EXPECT_EQ(*Ask(1, many), "audience-invalid");
+  const auto plain = Ask(1, {"db"});
+  const auto scoped = Ask(1, {.audiences = {"db"}, .scopes = {"write", "read"}});
+  const auto same = Ask(1, {.audiences = {"db"}, .scopes = {"read", "write", "read"}});
+  const auto task = Ask(1, {.audiences = {"db"}, .scopes = {"read", "write"}, .task = "backup"});
+  const auto wanted = tokens_.TakeWanted(64);
+  ASSERT_EQ(wanted.size(), 3U);
+  for (const auto& one : wanted) tokens_.Put(one, Issued(one));
+  EXPECT_EQ(*scoped, *same);
+  EXPECT_NE(*scoped, *plain);
+  EXPECT_NE(*scoped, *task);
+  EXPECT_EQ(*Ask(1, {.audiences = {"db"}, .scopes = {"read", "write"}, .task = "backup"}), *task)
+      << "each is kept";
 }
 
 TEST_F(JwtSvidsTest, AreServedAgedWhenTheIssuerIsAwayAndNotOnceTheyHaveEnded) {
@@ -243,7 +255,8 @@ TEST_F(JwtSvidsTest, AreLookedAtAgainBeforeTheyAreSent) {
   const auto check = [&](const std::vector<attest::Entry>& entries, Duration later) {
     Set({FakeIssuer::EntryOf("a", 1)});
     std::vector<HeldJwt> held;
-    tokens_.Fetch(HeldBy(1), {"db"}, "", [&](auto fetched) { held = *std::move(fetched); });
+    tokens_.Fetch(HeldBy(1), {.audiences = {"db"}}, "",
+                  [&](auto fetched) { held = *std::move(fetched); });
     IssueWanted();
     Set(entries);
     Pass(later);

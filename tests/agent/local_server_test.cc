@@ -164,7 +164,8 @@ class LocalServerTest : public testing::Test {
   ExecutableDigests digests_;
   AttestationPool pool_{UnixAttestors(digests_)};
   SvidBook book_{{.now = platform::Now, .uptime = platform::Uptime, .random = [] { return 0u; }}};
-  const WorkloadInspection inspection_{pool_, book_};
+  IssuerRefusals refusals_;
+  const WorkloadInspection inspection_{pool_, book_, refusals_};
   std::unique_ptr<LocalServer> server_;
   std::unique_ptr<Stub> stub_;
   std::thread loop_;

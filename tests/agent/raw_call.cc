@@ -41,13 +41,13 @@ sockaddr_un AddressOf(const std::string& path) {
 }
 
 // RFC 9113, 4.1. What we send is shorter than 64 KiB.
-std::string Frame(FrameType type, uint8_t flags, uint8_t stream, const std::string& payload) {
+std::string Frame(FrameType type, uint8_t flags, uint32_t stream, const std::string& payload) {
   std::string frame(kFrameHeader, '\0');
   frame[1] = static_cast<char>(payload.size() >> 8);
   frame[2] = static_cast<char>(payload.size() & 0xff);
   frame[3] = static_cast<char>(type);
   frame[4] = static_cast<char>(flags);
-  frame[8] = static_cast<char>(stream);
+  for (size_t i = 0; i < 4; ++i) frame[5 + i] = static_cast<char>(stream >> (24 - 8 * i) & 0xff);
   return frame + payload;
 }
 
@@ -55,6 +55,18 @@ std::string Frame(FrameType type, uint8_t flags, uint8_t stream, const std::stri
 std::string Text(const std::string& text) { return static_cast<char>(text.size()) + text; }
 std::string Field(const std::string& name, const std::string& value) {
   return '\0' + Text(name) + Text(value);
+}
+
+// Connection preface and settings (RFC 9113, 3.4).
+std::string Preface() { return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, 0, ""); }
+
+std::string Headers(uint32_t stream, const std::string& method) {
+  return Frame(kHeaders, kEndHeaders, stream,
+               "\x83\x86" +                                           // POST, http
+                   ('\x04' + Text("/SpiffeWorkloadAPI/" + method)) +  // :path
+                   ('\x01' + Text("localhost")) +                     // :authority
+                   Field("te", "trailers") + Field("content-type", "application/grpc") +
+                   Field("workload.spiffe.io", "true"));
 }
 
 uint32_t Number(const std::string& bytes, size_t offset, size_t size) {
@@ -148,18 +160,27 @@ void RawCall::Wait() {
 }
 
 void RawCall::Send(const std::string& bytes) {
-  (void)!::send(connection_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  for (size_t sent = 0; sent < bytes.size();) {
+    const ssize_t more =
+        ::send(connection_.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    if (more <= 0) return;  // the other side has closed it
+    sent += static_cast<size_t>(more);
+  }
 }
 
-void RawCall::Ask(const std::string& method) {
-  const std::string headers = "\x83\x86" +                                       // POST, http
-                              ('\x04' + Text("/SpiffeWorkloadAPI/" + method)) +  // :path
-                              ('\x01' + Text("localhost")) +                     // :authority
-                              Field("te", "trailers") + Field("content-type", "application/grpc") +
-                              Field("workload.spiffe.io", "true");
-  Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, 0, "") +
-       Frame(kHeaders, kEndHeaders, 1, headers) +
-       Frame(kData, kEndStream, 1, std::string(5, '\0')));
+void RawCall::Ask(const std::string& method, const std::string& request) {
+  Send(Preface() + Headers(1, method) +
+       Frame(kData, kEndStream, 1, std::string(4, '\0') + Text(request)));
+}
+
+void RawCall::AskNothing() {
+  Send(Preface() + Headers(1, "FetchX509SVID") + Frame(kData, kEndStream, 1, ""));
+}
+
+void RawCall::BeginCalls(uint32_t count) {
+  std::string calls = Preface();
+  for (uint32_t i = 0; i < count; ++i) calls += Headers(2 * i + 1, "FetchX509SVID");
+  Send(calls);
 }
 
 void RawCall::OpenWindow() {

@@ -2,6 +2,7 @@
 // which may be of any user, run any program, exit or execute another, while the test speaks on it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <sys/types.h>
@@ -48,7 +49,12 @@ class RawCall {
   // Waits for the child to end by itself.
   void Wait();
 
-  void Ask(const std::string& method = "FetchX509SVID");
+  // `request` is the message, serialised: at most 127 bytes.
+  void Ask(const std::string& method = "FetchX509SVID", const std::string& request = "");
+  // A call that ends without its request.
+  void AskNothing();
+  // So many calls that never send their request, whatever the other side's settings say.
+  void BeginCalls(uint32_t count);
   // Until then the other side may send 64 KiB (RFC 9113, 6.9.2), and no more however long it waits.
   void OpenWindow();
   // The next message or the end, at most `seconds` from now.

@@ -26,9 +26,10 @@ class SvidRenewalTest : public test::SvidRig {
   }
   std::shared_ptr<std::string> AskToken(int uid, std::vector<std::string> audiences = {"db"}) {
     auto told = std::make_shared<std::string>("waits");
-    tokens_.Fetch(HeldBy(uid), std::move(audiences), "", [told](Result<std::vector<HeldJwt>> held) {
-      *told = held ? IdsOf(*held) : std::string(held.error().Name());
-    });
+    tokens_.Fetch(HeldBy(uid), {.audiences = std::move(audiences)}, "",
+                  [told](Result<std::vector<HeldJwt>> held) {
+                    *told = held ? IdsOf(*held) : std::string(held.error().Name());
+                  });
     return told;
   }
   size_t requests() const { return issuer_.requests.size(); }
@@ -39,10 +40,7 @@ class SvidRenewalTest : public test::SvidRig {
       book_,
       tokens_,
       issuer_,
-      {.retry_first = seconds(2),
-       .retry_max = minutes(5),
-       .uptime = [this] { return uptime_; },
-       .random = [] { return uint32_t{0}; }},
+      retries_,
       {.wake = [] {},
        .evidence_wanted = [this](const auto&) { ++evidence_wanted_; },
        .refused = [this](const Error& error) { refusals_.push_back(error.name); }}};
@@ -66,6 +64,41 @@ TEST_F(SvidRenewalTest, AsksForWhatIsWantedInOneCall) {
   EXPECT_EQ(item.selectors(0).grade(), "observed");
   EXPECT_TRUE(issuer_.requests[0].items(2).selectors().empty()) << "ahead of the first ask";
   EXPECT_NE(item.x509().public_key(), issuer_.requests[0].items(1).x509().public_key());
+}
+
+TEST_F(SvidRenewalTest, SaysWhatATokenIsForAndKeepsWhyItWasRefused) {
+  Set({FakeIssuer::EntryOf("a", 1)});
+  auto& refused = *issuer_.outcomes["a"].mutable_refused();
+  refused.set_code("scope-not-allowed");
+  refused.set_text("the policy does not allow it");
+  auto& reason = *refused.mutable_decision()->add_reasons();
+  reason.set_text("writing is not allowed at night");
+  reason.set_accept("Ask again after 06:00.");
+  const attest::TokenPurpose purpose{.audiences = {"db"}, .scopes = {"write"}, .task = "backup"};
+  Error told;
+  const auto ask = [&] {
+    tokens_.Fetch(HeldBy(1), purpose, "",
+                  [&](const auto& held) { told = held ? Error{} : held.error(); });
+    Proceed();
+  };
+  ask();
+  EXPECT_EQ(issuer_.requests.at(0).items(0).jwt().scopes(0), "write");
+  EXPECT_EQ(issuer_.requests.at(0).items(0).jwt().task(), "backup");
+  EXPECT_EQ(told.code, Code::kDenied);
+  EXPECT_EQ(told.Name(), "scope-not-allowed");
+  EXPECT_EQ(told.text, "writing is not allowed at night");
+  EXPECT_EQ(told.advice, "Ask again after 06:00.");
+  const auto kept = renewal_.refusals().Of("a");
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].purpose, purpose);
+  EXPECT_EQ(kept[0].refusal.decision().reasons_size(), 1);
+  refused.set_code("policy-error");
+  ask();
+  EXPECT_EQ(told.code, Code::kUnavailable) << "a broken policy says nothing against the workload";
+  EXPECT_EQ(renewal_.refusals().Of("a").size(), 1U) << "the last one";
+  issuer_.outcomes.clear();
+  ask();
+  EXPECT_TRUE(renewal_.refusals().Of("a").empty()) << "it was issued since";
 }
 
 TEST_F(SvidRenewalTest, AsksForNoMoreThanACallMayHold) {
@@ -115,7 +148,8 @@ TEST_F(SvidRenewalTest, SendsNoLargerACallThanTheIssuerTakes) {
   std::vector<std::string> audiences;
   for (int i = 0; i < 32; ++i) audiences.push_back(std::to_string(10 + i) + std::string(253, 'a'));
   size_t tokens = 0;
-  tokens_.Fetch(held, audiences, "", [&](auto fetched) { tokens = fetched->size(); });
+  tokens_.Fetch(held, {.audiences = audiences}, "",
+                [&](auto fetched) { tokens = fetched->size(); });
   const auto watcher =
       book_.Watch(held, SvidBook::Need::kX509Svids, [](const Result<Identities>&) {});
   Proceed();

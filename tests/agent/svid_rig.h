@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/jwt_svids.h"
+#include "agent/schedule.h"
 #include "agent/svid_book.h"
 #include "tests/agent/fake_issuer.h"
 
@@ -70,6 +71,10 @@ class SvidRig : public testing::Test {
                          .random = [] { return uint32_t{0}; }}};
   agent::JwtSvids tokens_{book_,
                           {.now = [this] { return now_; }, .uptime = [this] { return uptime_; }}};
+  const agent::Retries retries_{.first = std::chrono::seconds(2),
+                                .max = std::chrono::minutes(5),
+                                .uptime = [this] { return uptime_; },
+                                .random = [] { return uint32_t{0}; }};
   std::vector<std::unique_ptr<agent::SvidBook::Watcher>> watchers_;
 };
 

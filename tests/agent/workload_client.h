@@ -104,6 +104,15 @@ class WorkloadServerTest : public testing::Test {
     for (const std::string& audience : audiences) request.add_audience(audience);
     return Call(&WorkloadStub::FetchJWTSVID, request, &jwts_, header);
   }
+  // For "vault", with metadata besides.
+  std::string FetchJwtWith(const std::vector<std::pair<std::string, std::string>>& metadata) {
+    const auto context = NewContext();
+    for (const auto& [key, value] : metadata) context->AddMetadata(key, value);
+    JWTSVIDRequest request;
+    request.add_audience("vault");
+    const grpc::Status status = stub_->FetchJWTSVID(context.get(), request, &jwts_);
+    return status.ok() ? "" : std::to_string(status.error_code()) + " " + NameOf(*context);
+  }
   std::string Validate(const std::string& token, const std::string& audience = "vault",
                        bool header = true) {
     ValidateJWTSVIDRequest request;

@@ -93,26 +93,67 @@ class Flood {
   std::vector<std::unique_ptr<Reader>> readers_;
 };
 
+constexpr uid_t kOther = 53001;
+
 class CrowdedTest : public WorkloadServerTest {
  protected:
-  CrowdedTest() : WorkloadServerTest({.connections = 8, .streams = 100, .pending = 100}) {}
+  CrowdedTest()
+      : WorkloadServerTest({.connections = 8, .streams = 100, .pending = 100, .refusals = 5000}) {}
+
+  void ExpectThatOthersAreServed() {
+    rig_.SetEntries({WorkloadRig::Entry("web", {OwnUid()}), WorkloadRig::EntryOf(kOther)});
+    // Fewer than may be connected at once: that one has gone is noticed later.
+    for (int i = 0; i < 5; ++i) {
+      RawCall other(rig_.socket(), {.before = [] { (void)!::setresuid(kOther, kOther, kOther); }});
+      const Heard heard = other.AskAndHear();
+      EXPECT_EQ(heard.text, WorkloadRig::IdOf(kOther))
+          << "heard " << static_cast<int>(heard.what) << ", status " << heard.status;
+    }
+  }
 };
 
 TEST_F(CrowdedTest, RefusesStreamsBeyondAUsersShareWhileOthersAreServed) {
   if (::getuid() != 0) GTEST_SKIP() << "needs root to become another user";
   constexpr int kStreams = 5000;
-  constexpr uid_t kOther = 53001;
-  rig_.SetEntries({WorkloadRig::Entry("web", {OwnUid()}), WorkloadRig::EntryOf(kOther)});
   {
     const Flood flood(*stub_, kStreams);
-    for (int i = 0; i < 10; ++i) {
-      RawCall other(rig_.socket(), {.before = [] { (void)!::setresuid(kOther, kOther, kOther); }});
-      EXPECT_EQ(other.AskAndHear().text, WorkloadRig::IdOf(kOther));
-    }
+    ExpectThatOthersAreServed();
     EXPECT_TRUE(Eventually([&] { return flood.refused() + 100 == kStreams; })) << flood.refused();
     EXPECT_TRUE(Eventually([&] { return flood.served() >= 100; }));
   }
   EXPECT_EQ(X509Svids().Next().svids_size(), 1) << "there is room again";
+}
+
+TEST_F(CrowdedTest, ChargesACallToItsUserBeforeItsRequestIsThere) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  {
+    RawCall silent(rig_.socket());
+    silent.BeginCalls(101);
+    EXPECT_EQ(silent.Hear(),
+              (Heard{Heard::What::kEnd, StatusCode::RESOURCE_EXHAUSTED, "too-many-streams"}));
+    EXPECT_EQ(FetchJwt({"vault"}), "8 too-many-streams");
+    ExpectThatOthersAreServed();
+  }
+  EXPECT_TRUE(Eventually([&] { return FetchJwt({"vault"}).empty(); })) << "there is room again";
+}
+
+TEST_F(CrowdedTest, ClosesTheConnectionOfWhoDoesNotReadItsRefusals) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  RawCall greedy(rig_.socket());
+  ASSERT_TRUE(Eventually([&] { return rig_.server->connections() == 1; }));
+  greedy.BeginCalls(100'000);
+  ExpectThatOthersAreServed();
+  EXPECT_TRUE(Eventually([&] { return rig_.server->connections() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return rig_.server->users() == 0; }));
+}
+
+TEST_F(CrowdedTest, TakesNoMoreMetadataThanItSays) {
+  const auto context = NewContext();
+  context->AddMetadata("much", std::string(4 << 10, 'x'));
+  JWTSVIDRequest request;
+  request.add_audience("vault");
+  EXPECT_EQ(stub_->FetchJWTSVID(context.get(), request, &jwts_).error_code(),
+            StatusCode::RESOURCE_EXHAUSTED);
 }
 
 TEST_F(CrowdedTest, ClosesConnectionsBeyondAUsersShare) {

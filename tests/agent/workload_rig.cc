@@ -87,7 +87,7 @@ void WorkloadRig::Issue() {
 void WorkloadRig::IssueTokens() {
   for (const auto& wanted : tokens.TakeWanted(64)) {
     node::IssuedJwt issued;
-    issued.set_token("token for " + wanted.audiences.front());
+    issued.set_token("token for " + wanted.purpose.audiences.front());
     const Time now = kBegin + Duration(passed_);
     issued.set_issued_unix_ms(now.time_since_epoch().count());
     issued.set_expires_unix_ms((now + kTokenLife).time_since_epoch().count());

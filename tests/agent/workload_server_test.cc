@@ -137,6 +137,36 @@ TEST_F(WorkloadServerTest, AsksForAnAudienceOfBoundedSize) {
   EXPECT_EQ(FetchJwt(std::vector<std::string>(32, std::string(255, 'a'))), "");
 }
 
+TEST_F(WorkloadServerTest, TakesScopeAndTaskAsMetadata) {
+  std::string sixteen = "1";
+  for (int i = 2; i <= 16; ++i) sixteen += " " + std::to_string(i);
+  EXPECT_EQ(FetchJwtWith({{"lodekey-scope", "read write"}, {"lodekey-task", "nightly backup"}}),
+            "");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-scope", sixteen}}), "");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-scope", sixteen + " 17"}}), "3 scope-invalid");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-scope", "read  write"}}), "3 scope-invalid");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-scope", "\"read\""}}), "3 scope-invalid");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-scope", "read"}, {"lodekey-scope", "write"}}),
+            "3 scope-invalid");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-task", std::string(128, 't')}}), "");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-task", std::string(129, 't')}}), "3 task-invalid");
+  EXPECT_EQ(FetchJwtWith({{"lodekey-task", "a"}, {"lodekey-task", "b"}}), "3 task-invalid");
+}
+
+TEST_F(WorkloadServerTest, AsksTheIssuerForScopeAndTask) {
+  rig_.StopIssuing();
+  auto waits = std::async(std::launch::async, [&] {
+    return FetchJwtWith({{"lodekey-scope", "write read"}, {"lodekey-task", "backup"}});
+  });
+  ASSERT_TRUE(Eventually([&] { return rig_.tokens.HasWanted(); }));
+  const auto wanted = rig_.tokens.TakeWanted(1);
+  EXPECT_EQ(wanted.at(0).purpose,
+            (attest::TokenPurpose{
+                .audiences = {"vault"}, .scopes = {"read", "write"}, .task = "backup"}));
+  rig_.tokens.Fail(wanted.at(0), {.code = Code::kDenied, .text = "no", .name = "scope-denied"});
+  EXPECT_EQ(waits.get(), "7 scope-denied");
+}
+
 TEST_F(WorkloadServerTest, GivesATokenForEachIdentity) {
   rig_.SetEntries(
       {WorkloadRig::Entry("web", {OwnUid()}, "internal"), WorkloadRig::Entry("api", {OwnUid()})});
@@ -204,7 +234,7 @@ TEST_F(WorkloadServerTest, RefusesTooManyTokensOfOneUser) {
   rig_.StopIssuing();
   const auto ask = [&](size_t audience) {
     rig_.tokens.Fetch({{.selector = Must(attest::ParseSelector(OwnUid()))}},
-                      {std::to_string(audience)}, "", [](const auto&) {});
+                      {.audiences = {std::to_string(audience)}}, "", [](const auto&) {});
   };
   for (size_t i = 0; i < agent::JwtSvids::kMaxOpen; ++i) ask(i);
   EXPECT_EQ(FetchJwt({"vault"}), "8 too-many-requests");
@@ -257,6 +287,17 @@ TEST_F(WorkloadServerTest, DoesNotKnowOtherMethods) {
   const Heard heard = call.Hear();
   EXPECT_EQ(heard.what, Heard::What::kEnd);
   EXPECT_EQ(heard.status, StatusCode::UNIMPLEMENTED);
+}
+
+TEST_F(WorkloadServerTest, RefusesWhatIsNoRequest) {
+  const auto refusal = [](const char* name) {
+    return Heard{Heard::What::kEnd, StatusCode::INVALID_ARGUMENT, name};
+  };
+  RawCall garbled(rig_.socket()), missing(rig_.socket());
+  garbled.Ask("FetchJWTSVID", "\xff");
+  EXPECT_EQ(garbled.Hear(), refusal("request-malformed"));
+  missing.AskNothing();
+  EXPECT_EQ(missing.Hear(), refusal("request-missing"));
 }
 
 TEST_F(WorkloadServerTest, TellsItsHealth) {

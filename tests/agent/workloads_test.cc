@@ -38,24 +38,26 @@ class WorkloadsTest : public testing::Test {
   }
   std::string AskToken(int uid) {
     std::promise<std::string> told;
-    workloads_.tokens().Fetch(HeldBy(uid), {"db"}, "", [&](Result<std::vector<HeldJwt>> held) {
-      told.set_value(held ? held->front().entry->id : std::string(held.error().Name()));
-    });
+    workloads_.tokens().Fetch(
+        HeldBy(uid), {.audiences = {"db"}}, "", [&](Result<std::vector<HeldJwt>> held) {
+          told.set_value(held ? held->front().entry->id : std::string(held.error().Name()));
+        });
     return told.get_future().get();
   }
 
   FakeIssuer issuer_{platform::Now};
   std::atomic<int> refusals_ = 0;
   std::atomic<uint64_t> bundle_ = 0;
-  Workloads workloads_{
-      issuer_,
-      {.trust_domain = "example.org",
-       .retry_first = milliseconds(20),
-       .retry_max = milliseconds(100),
-       .clock = {.now = platform::Now, .uptime = platform::Uptime, .random = [] { return 0U; }}},
-      {.evidence_wanted = [](const auto&) {},
-       .refused = [this](const Error&) { ++refusals_; },
-       .bundle = [this](const auto& bundle) { bundle_ = bundle.sequence(); }}};
+  Workloads workloads_{issuer_,
+                       {.trust_domain = "example.org",
+                        .retries = {.first = milliseconds(20),
+                                    .max = milliseconds(100),
+                                    .uptime = platform::Uptime,
+                                    .random = [] { return 0U; }},
+                        .now = platform::Now},
+                       {.evidence_wanted = [](const auto&) {},
+                        .refused = [this](const Error&) { ++refusals_; },
+                        .bundle = [this](const auto& bundle) { bundle_ = bundle.sequence(); }}};
 };
 
 TEST_F(WorkloadsTest, GiveEachProcessWhatItsEntriesSay) {
