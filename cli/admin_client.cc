@@ -10,6 +10,9 @@ namespace api = lodekey::admin::v1;
 using Stub = api::AdminService::Stub;
 
 constexpr Duration kLimit = std::chrono::seconds(15);
+// A policy is compiled and run over what was decided before.
+constexpr Duration kPolicyLimit = std::chrono::minutes(10);
+constexpr Duration kLimitOfMany = std::chrono::minutes(2);  // of thousands of nodes
 
 class Client final : public AdminClient {
  public:
@@ -40,6 +43,19 @@ class Client final : public AdminClient {
   Result<api::ChangeResponse> ApproveAk(const api::ApproveAkRequest& request) override {
     return Ask<api::ChangeResponse>(&Stub::ApproveAk, request);
   }
+  Result<api::ImportNodesResponse> ImportNodes(const api::ImportNodesRequest& request) override {
+    return Call<api::ImportNodesResponse>(endpoint_, stub_, &Stub::ImportNodes, request,
+                                          kLimitOfMany);
+  }
+  Result<api::AdmitNodesResponse> AdmitNodes(const api::AdmitNodesRequest& request) override {
+    return Call<api::AdmitNodesResponse>(endpoint_, stub_, &Stub::AdmitNodes, request,
+                                         kLimitOfMany);
+  }
+  Result<api::ShowDecisionResponse> ShowDecision(const std::string& digest) override {
+    api::ShowDecisionRequest request;
+    request.set_input_digest(digest);
+    return Ask<api::ShowDecisionResponse>(&Stub::ShowDecision, request);
+  }
   Result<api::ListEntriesResponse> ListEntries(const api::ListEntriesRequest& request) override {
     return Ask<api::ListEntriesResponse>(&Stub::ListEntries, request);
   }
@@ -50,6 +66,25 @@ class Client final : public AdminClient {
   }
   Result<api::ApplyEntriesResponse> ApplyEntries(const api::ApplyEntriesRequest& request) override {
     return Ask<api::ApplyEntriesResponse>(&Stub::ApplyEntries, request);
+  }
+  Result<api::CheckPolicyResponse> CheckPolicy(const api::CheckPolicyRequest& request) override {
+    return Ask<api::CheckPolicyResponse>(&Stub::CheckPolicy, request, kPolicyLimit);
+  }
+  Result<api::ShowPolicyResponse> ShowPolicy(const api::ShowPolicyRequest& request) override {
+    return Ask<api::ShowPolicyResponse>(&Stub::ShowPolicy, request);
+  }
+  Result<api::EvaluatePolicyResponse> EvaluatePolicy(
+      const api::EvaluatePolicyRequest& request) override {
+    return Ask<api::EvaluatePolicyResponse>(&Stub::EvaluatePolicy, request);
+  }
+  Result<api::PlanPolicyResponse> PlanPolicy(const api::PlanPolicyRequest& request) override {
+    return Ask<api::PlanPolicyResponse>(&Stub::PlanPolicy, request, kPolicyLimit);
+  }
+  Result<api::ApplyPolicyResponse> ApplyPolicy(const api::ApplyPolicyRequest& request) override {
+    return Ask<api::ApplyPolicyResponse>(&Stub::ApplyPolicy, request, kPolicyLimit);
+  }
+  Result<api::ListPoliciesResponse> ListPolicies() override {
+    return Ask<api::ListPoliciesResponse>(&Stub::ListPolicies, api::ListPoliciesRequest());
   }
   Result<api::ShowBundleResponse> ShowBundle() override {
     return Ask<api::ShowBundleResponse>(&Stub::ShowBundle, api::ShowBundleRequest());
@@ -68,8 +103,8 @@ class Client final : public AdminClient {
   template <class Response, class Request>
   Result<Response> Ask(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                     Response*),
-                       const Request& request) {
-    return Call<Response>(endpoint_, stub_, method, request, kLimit);
+                       const Request& request, Duration limit = kLimit) {
+    return Call<Response>(endpoint_, stub_, method, request, limit);
   }
 
   Endpoint endpoint_;

@@ -16,11 +16,7 @@ constexpr Duration kAttestLimit = std::chrono::seconds(90);
 class Client final : public AgentClient {
  public:
   explicit Client(const std::string& socket)
-      : endpoint_{.socket = socket,
-                  .program = "lodekeyd",
-                  .kind = "agent",
-                  .advice = "Start lodekeyd"},
-        stub_(OpenChannel(endpoint_)) {}
+      : endpoint_(AgentEndpoint(socket)), stub_(OpenChannel(endpoint_)) {}
 
   Result<api::Status> ShowStatus() override {
     return Call<api::Status>(endpoint_, stub_, &Stub::ShowStatus, api::ShowStatusRequest(), kLimit);

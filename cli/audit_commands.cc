@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/audit_source.h"
 #include "cli/audit_verify.h"
 #include "cli/commands.h"
 #include "cli/session.h"
@@ -16,47 +17,17 @@ namespace {
 constexpr int kTries = 4;
 constexpr Duration kBetweenTries = Duration(500);
 
-struct AuditArguments {
-  std::string file = {};
-  std::string key = {};
+struct VerifyArguments {
+  AuditArguments source = {};
   std::string head = {};
   bool agent = false;
 };
 
 // What is to be checked, and against what.
 struct AuditTask {
-  std::string path = {};
-  crypto::Ed25519PublicKey key = {};
+  AuditSource source = {};
   std::vector<crypto::ChainHead> known = {};
-  bool live = false;  // the issuer is running: it may be about to write
 };
-
-Result<crypto::ChainHead> HeadFrom(uint64_t seq, const std::string& hash) {
-  crypto::ChainHead head{.seq = seq};
-  if (hash.size() != head.hash.size()) {
-    return Fail(Code::kInternal, "the head of the audit log that was sent is not a SHA-256");
-  }
-  std::ranges::copy(AsBytes(hash), head.hash.begin());
-  return head;
-}
-
-// File, key and head as the issuer names them, where the command line does not.
-Result<void> AskIssuer(Session& session, const AuditArguments& arguments, AuditTask& task) {
-  const auto issuer = session.admin().ShowIssuer();
-  if (!issuer) return std::unexpected(issuer.error());
-  task.live = true;
-  if (arguments.file.empty()) task.path = issuer->audit_path();
-  if (arguments.key.empty()) {
-    if (issuer->audit_public_key().size() != task.key.size()) {
-      return Fail(Code::kInternal, "the issuer's audit key is not one");
-    }
-    std::ranges::copy(AsBytes(issuer->audit_public_key()), task.key.begin());
-  }
-  // An issuer that has written nothing yet has a head of zeros.
-  ASSIGN_OR_RETURN(task.known.emplace_back(), HeadFrom(issuer->audit_seq(), issuer->audit_hash()),
-                   "issuer");
-  return {};
-}
 
 Result<void> AskAgent(Session& session, AuditTask& task) {
   const auto status = session.AskAgent(&AgentClient::ShowStatus);
@@ -70,13 +41,8 @@ Result<void> AskAgent(Session& session, AuditTask& task) {
   return {};
 }
 
-Result<AuditTask> Prepare(Session& session, const AuditArguments& arguments) {
-  AuditTask task{.path = arguments.file};
-  if (!arguments.key.empty()) {
-    const auto key = ParseAuditKey(arguments.key);
-    if (!key) return std::unexpected(key.error());
-    task.key = *key;
-  }
+Result<AuditTask> Prepare(Session& session, const VerifyArguments& arguments) {
+  AuditTask task;
   if (!arguments.head.empty()) {
     const auto head = ParseHead(arguments.head);
     if (!head) return std::unexpected(head.error());
@@ -85,21 +51,21 @@ Result<AuditTask> Prepare(Session& session, const AuditArguments& arguments) {
   if (arguments.agent) {
     if (const auto asked = AskAgent(session, task); !asked) return std::unexpected(asked.error());
   }
-  if (arguments.file.empty() || arguments.key.empty()) {
-    const auto asked = AskIssuer(session, arguments, task);
-    if (!asked) return std::unexpected(asked.error());
-  }
+  auto source = FindAuditLog(session, arguments.source);
+  if (!source) return std::unexpected(source.error());
+  if (source->shown) task.known.push_back(*source->shown);
+  task.source = *std::move(source);
   return task;
 }
 
 // A running issuer commits a record before it writes the line: its head may be ahead of the file
 // for a moment.
-Result<crypto::ChainHead> VerifyPatiently(Session& session, const AuditTask& task) {
+Result<VerifiedLog> VerifyPatiently(Session& session, const AuditTask& task) {
   for (int tried = 1;; ++tried) {
-    auto head = VerifyAuditLog(task.path, task.key, task.known);
-    if (head || !task.live || tried == kTries) return head;
-    const std::string_view name = head.error().Name();
-    if (name != "audit-truncated" && name != "audit-line-malformed") return head;
+    auto log = VerifyAuditLog(task.source.path, task.source.key, task.known);
+    if (log || !task.source.shown || tried == kTries) return log;
+    const std::string_view name = log.error().Name();
+    if (name != "audit-truncated" && name != "audit-line-malformed") return log;
     session.Pause(kBetweenTries);
   }
 }
@@ -109,32 +75,43 @@ Json HeadJson(const crypto::ChainHead& head) {
   return {{"seq", head.seq}, {"hash", ToHex(head.hash)}};
 }
 
-Result<ExitCode> Verify(Session& session, const AuditArguments& arguments) {
+std::string SoundText(const VerifiedLog& log, bool compared) {
+  const uint64_t records = log.head.seq - log.after.seq;
+  if (log.after.seq != 0) {
+    return fmt::format(
+        "This part of the audit log is sound: records {} to {}, and none between is missing.\n"
+        "What it leaves out before and after is in the log.\nAfter: {}\nHead: {}\n",
+        log.after.seq + 1, log.head.seq, FormatHead(log.after), FormatHead(log.head));
+  }
+  std::string text = fmt::format("The audit log is sound: {} {}.\nHead: {}\n", records,
+                                 records == 1 ? "record" : "records", FormatHead(log.head));
+  if (compared) return text;
+  return text +
+         "It was compared with no head that the issuer showed before: records cut off its end "
+         "would go unnoticed.\n  What to do: give --head, or --agent on a host that attests.\n";
+}
+
+Result<ExitCode> Verify(Session& session, const VerifyArguments& arguments) {
   const auto task = Prepare(session, arguments);
   if (!task) return std::unexpected(task.error());
-  const auto head = VerifyPatiently(session, *task);
-  if (!head) return std::unexpected(head.error());
+  const auto log = VerifyPatiently(session, *task);
+  if (!log) return std::unexpected(log.error());
   const bool compared = !task->known.empty();
-  if (head->seq == 0 && !compared) {
+  if (log->head.seq == 0 && !compared) {
     return Fail(
-        Code::kNotFound, fmt::format("'{}' has no records", task->path),
+        Code::kNotFound, fmt::format("'{}' has no records", task->source.path),
         {.name = "audit-empty",
          .advice = "An issuer that has served has written some: look for the right file, or "
                    "compare with a copy of the log."});
   }
   if (session.json()) {
-    session.PrintJson({{"path", task->path},
-                       {"records", head->seq},
-                       {"head", HeadJson(*head)},
+    session.PrintJson({{"path", task->source.path},
+                       {"records", log->head.seq - log->after.seq},
+                       {"after", HeadJson(log->after)},
+                       {"head", HeadJson(log->head)},
                        {"compared", compared}});
-    return ExitCode::kDone;
-  }
-  session.Print(fmt::format("The audit log is sound: {} {}.\nHead: {}\n", head->seq,
-                            head->seq == 1 ? "record" : "records", FormatHead(*head)));
-  if (!compared) {
-    session.Print(
-        "It was compared with no head that the issuer showed before: records cut off its end "
-        "would go unnoticed.\n  What to do: give --head, or --agent on a host that attests.\n");
+  } else {
+    session.Print(SoundText(*log, compared));
   }
   return ExitCode::kDone;
 }
@@ -142,14 +119,13 @@ Result<ExitCode> Verify(Session& session, const AuditArguments& arguments) {
 }  // namespace
 
 void AddAuditCommands(CLI::App& app, Session& session) {
-  CLI::App& group = *app.add_subcommand("audit", "the issuer's audit log: verify");
+  CLI::App& group =
+      *app.add_subcommand("audit", "the issuer's audit log: verify, search, export, input");
   group.require_subcommand(1);
   CLI::App& verify = *group.add_subcommand(
       "verify", "check that nothing in the audit log was changed, dropped, reordered or cut off");
-  const auto arguments = std::make_shared<AuditArguments>();
-  verify.add_option("FILE", arguments->file, "the log (default: ask the issuer)");
-  verify.add_option("--key", arguments->key, "the audit key (default: ask the issuer)")
-      ->type_name("HEX");
+  const auto arguments = std::make_shared<VerifyArguments>();
+  AddAuditSource(verify, arguments->source);
   verify.add_option("--head", arguments->head, "a head that the log must reach")
       ->type_name("SEQ:HASH");
   verify.add_flag("--agent", arguments->agent,
@@ -157,6 +133,8 @@ void AddAuditCommands(CLI::App& app, Session& session) {
   verify.callback([&session, arguments] {
     session.verb = [&session, arguments] { return Verify(session, *arguments); };
   });
+  AddAuditSearch(group, session);
+  AddAuditExport(group, session);
 }
 
 }  // namespace lodekey::cli

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/hex.h"
+#include "cli/audit_range.h"
 #include "cli/exit.h"
 #include "platform/escape.h"
 #include "platform/file.h"
@@ -87,12 +89,14 @@ Result<crypto::Ed25519PublicKey> ParseAuditKey(std::string_view text) {
   return key;
 }
 
-Result<ChainHead> VerifyAuditLog(const std::string& path, const crypto::Ed25519PublicKey& key,
-                                 const std::vector<ChainHead>& known) {
+Result<VerifiedLog> VerifyAuditLog(const std::string& path, const crypto::Ed25519PublicKey& key,
+                                   const std::vector<ChainHead>& known) {
   const auto fd = platform::OpenFile(path);
   if (!fd) return std::unexpected(fd.error());
   platform::LineReader reader(fd->get(), path, crypto::kMaxChainLine);
   crypto::ChainVerifier verifier(key);
+  std::optional<AuditRange> range;
+  bool first = true;
   for (std::string line;;) {
     ASSIGN_OR_RETURN(const bool more, reader.Next(line), "audit log");
     if (!more) break;
@@ -103,14 +107,24 @@ Result<ChainHead> VerifyAuditLog(const std::string& path, const crypto::Ed25519P
                    .advice = "If the issuer was writing at this moment, try again; if it crashed, "
                              "start it: it mends its log."});
     }
+    if (std::exchange(first, false)) {
+      ASSIGN_OR_RETURN(range, ParseAuditRange(line), "audit log");
+      if (range) {
+        verifier = crypto::ChainVerifier(key, range->after);
+        continue;
+      }
+    }
     const auto next = verifier.Next(line);
     if (!next) return std::unexpected(Advised(next.error()));
     const auto same = CompareWith(known, next->head);
     if (!same) return std::unexpected(same.error());
+    if (!range) continue;
+    const auto own = CompareWith({range->last}, next->head);
+    if (!own) return std::unexpected(own.error());
   }
-  const auto reached = CheckReached(known, verifier.head());
+  const auto reached = CheckReached(range ? std::vector{range->last} : known, verifier.head());
   if (!reached) return std::unexpected(reached.error());
-  return verifier.head();
+  return VerifiedLog{.after = range ? range->after : ChainHead(), .head = verifier.head()};
 }
 
 }  // namespace lodekey::cli

@@ -119,6 +119,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddDoctorCommand(app, session);
   AddNodeCommands(app, session);
   AddEntryCommands(app, session);
+  AddPolicyCommands(app, session);
   AddAuditCommands(app, session);
   AddBundleCommands(app, session);
   AddConfigCommands(app, session);

@@ -57,7 +57,8 @@ std::string ProposeRegister(const tpm::PcrBank& registers) {
         pcr);
   }
   return "None of PCR 12, 13 and 15 is free: set tpm.ledger_pcr = \"none\" here and "
-         "appraisal.require_claim = false on the issuer, or find out what extends them.";
+         "appraisal.require_claim to false in the issuer's policy (data.json), or find out what "
+         "extends them.";
 }
 
 Check CheckDevice(const TpmObservation& seen) {

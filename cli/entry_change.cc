@@ -52,7 +52,7 @@ std::unexpected<Error> Refuse(Session& session, const api::ApplyEntriesResponse&
     refusals.push_back(ReadRefusal(refused, context.sources));
   if (refusals.size() == 1) return std::unexpected(std::move(refusals.front()));
   return std::unexpected(PrintRefusals(
-      session, refusals,
+      session, refusals, "entries-refused",
       fmt::format("{} of {} changes are refused; nothing is changed", refusals.size(), changes)));
 }
 
@@ -101,11 +101,12 @@ void AddChangeOptions(CLI::App& verb, Session& session, ChangeOptions& options) 
   AddChangeFlag(verb, session);
 }
 
-Error PrintRefusals(Session& session, const std::vector<Error>& refusals, std::string summary) {
+Error PrintRefusals(Session& session, const std::vector<Error>& refusals, std::string name,
+                    std::string summary) {
   for (const Error& refusal : refusals) session.PrintError(refusal);
   return {.code = Code::kInvalidArgument,
           .text = std::move(summary),
-          .name = "entries-refused",
+          .name = std::move(name),
           .advice = "Mend what is named above, and run the command again."};
 }
 

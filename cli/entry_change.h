@@ -23,7 +23,8 @@ struct ChangeOptions {
 void AddChangeOptions(CLI::App& verb, Session& session, ChangeOptions& options);
 
 // The refusals of several things, printed one by one, as one error.
-Error PrintRefusals(Session& session, const std::vector<Error>& refusals, std::string summary);
+Error PrintRefusals(Session& session, const std::vector<Error>& refusals, std::string name,
+                    std::string summary);
 
 // What the changes of one verb are besides themselves.
 struct ChangeContext {

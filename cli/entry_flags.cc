@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/duration.h"
 #include "cli/labels.h"
 #include "cli/node_view.h"
 #include "platform/escape.h"
@@ -48,12 +49,8 @@ void Clear(const std::vector<std::string>& names, Entry& entry) {
 Result<void> SetTtl(std::string_view option, const std::optional<std::string>& text,
                     Duration& ttl) {
   if (!text) return {};
-  const auto read = ParseDuration(*text);
-  if (!read) {
-    return FailUsage(
-        fmt::format("{}: '{}' is not a duration", option, platform::EscapeControl(*text)),
-        "Give a number and a unit: 90s, 30m, 12h");
-  }
+  const auto read = ReadDuration(*text, option);
+  if (!read) return std::unexpected(read.error());
   ttl = *read;
   return {};
 }

@@ -25,7 +25,7 @@ std::unexpected<Error> RefuseLines(Session& session, const std::vector<Error>& p
                                    const std::string& file) {
   if (problems.size() == 1) return std::unexpected(problems.front());
   return std::unexpected(
-      PrintRefusals(session, problems,
+      PrintRefusals(session, problems, "entries-refused",
                     fmt::format("{} lines of {} cannot be imported; nothing is changed",
                                 problems.size(), platform::EscapeControl(file))));
 }

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include <fmt/format.h>
 
-#include "platform/escape.h"
+#include "cli/json_watch.h"
 #include "platform/suggestion.h"
 
 namespace lodekey::cli {
@@ -17,16 +16,10 @@ using attest::Entry;
 using Value = nlohmann::json;
 
 constexpr int kMaxDepth = 2;  // an array or an object within the entry
-constexpr size_t kShownBytes = 64;
 
 std::unexpected<Error> Malformed(std::string text, std::string advice = "") {
   return Fail(Code::kInvalidArgument, std::move(text),
               {.name = "entry-malformed", .advice = std::move(advice)});
-}
-
-std::string Quoted(std::string_view text) {
-  return fmt::format("'{}'{}", platform::EscapeControl(text.substr(0, kShownBytes)),
-                     text.size() > kShownBytes ? "…" : "");
 }
 
 Result<void> ReadText(const Value& value, std::string& text) {
@@ -150,32 +143,10 @@ std::unexpected<Error> UnknownKey(const std::string& name) {
                                meant ? fmt::format(" (did you mean '{}'?)", *meant) : ""));
 }
 
-// What the JSON library would let pass: a key that stands twice, of which it keeps the last, and
-// nesting to any depth.
-class Watch {
- public:
-  bool operator()(int depth, Value::parse_event_t event, const Value& parsed) {
-    if (event == Value::parse_event_t::object_start) keys_.emplace_back();
-    if (event == Value::parse_event_t::object_end && !keys_.empty()) keys_.pop_back();
-    if (event == Value::parse_event_t::key) {
-      const auto name = parsed.get<std::string>();
-      if (!keys_.back().insert(name).second)
-        problem_ = fmt::format("{} stands twice", Quoted(name));
-    }
-    if (depth > kMaxDepth) problem_ = "values are nested deeper than in any entry";
-    return problem_.empty();
-  }
-  const std::string& problem() const { return problem_; }
-
- private:
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-  std::string problem_;
-};
-
 Result<Value> ParseObject(std::string_view text) {
   if (text.size() > kMaxEntryLine)
     return Malformed(fmt::format("longer than {} bytes", kMaxEntryLine));
-  Watch watch;
+  JsonWatch watch(kMaxDepth);
   try {
     Value value = Value::parse(text, std::ref(watch));
     if (!watch.problem().empty()) return Malformed(watch.problem());

@@ -48,6 +48,10 @@ std::unexpected<Error> FailUnreachable(const Endpoint& endpoint, const Error& re
 
 }  // namespace
 
+Endpoint AgentEndpoint(const std::string& socket) {
+  return {.socket = socket, .program = "lodekeyd", .kind = "agent", .advice = "Start lodekeyd"};
+}
+
 std::shared_ptr<grpc::Channel> OpenChannel(const Endpoint& endpoint) {
   // Failures are returned; gRPC would also write them to standard error.
   static std::once_flag quiet;

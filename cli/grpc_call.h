@@ -1,4 +1,4 @@
-// One call over a unix socket, and what its failure means. Only the two clients include this: the
+// One call over a unix socket, and what its failure means. Only the clients include this: the
 // headers of gRPC are slow to compile.
 #pragma once
 
@@ -20,6 +20,9 @@ struct Endpoint {
   std::string advice = {};   // when nobody answers
 };
 
+// The agent, at whichever of its sockets.
+Endpoint AgentEndpoint(const std::string& socket);
+
 // Connects at the first call.
 std::shared_ptr<grpc::Channel> OpenChannel(const Endpoint& endpoint);
 
@@ -30,15 +33,21 @@ std::shared_ptr<grpc::Channel> OpenChannel(const Endpoint& endpoint);
                                               const grpc::Status& status);
 
 template <class Response, class Stub, class Request>
-Result<Response> Call(const Endpoint& endpoint, Stub& stub,
+Result<Response> Call(const Endpoint& endpoint, Stub& stub, grpc::ClientContext& context,
                       grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                       const Request& request, Duration limit) {
-  grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + limit);
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
   if (status.ok()) return response;
   return FailCall(endpoint, context, status);
+}
+template <class Response, class Stub, class Request>
+Result<Response> Call(const Endpoint& endpoint, Stub& stub,
+                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                      const Request& request, Duration limit) {
+  grpc::ClientContext context;
+  return Call<Response>(endpoint, stub, context, method, request, limit);
 }
 
 }  // namespace lodekey::cli

@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "cli/commands.h"
 #include "cli/labels.h"
+#include "cli/node_list.h"
 #include "cli/node_view.h"
 #include "cli/session.h"
 #include "cli/text.h"
@@ -20,7 +21,6 @@ namespace {
 
 namespace api = lodekey::admin::v1;
 
-constexpr uint32_t kPage = 200;
 constexpr size_t kMaxAkName = 66;  // nameAlg and SHA-512
 
 struct NodeArguments {
@@ -32,35 +32,19 @@ struct NodeArguments {
   bool replace = false;
 };
 
-Result<std::vector<api::Node>> ListAll(Session& session, api::ListNodesRequest request) {
-  std::vector<api::Node> nodes;
-  request.set_limit(kPage);
-  do {
-    auto page = session.admin().ListNodes(request);
-    if (!page) return std::unexpected(page.error());
-    for (api::Node& node : *page->mutable_nodes()) nodes.push_back(std::move(node));
-    // An issuer that names the same place again would be asked for ever.
-    if (page->next() == request.after()) break;
-    request.set_after(page->next());
-  } while (!request.after().empty());
-  return nodes;
-}
-
 Result<ExitCode> List(Session& session, const NodeArguments& arguments) {
   const auto labels = ReadLabels("--label", arguments.labels);
   if (!labels) return std::unexpected(labels.error());
   api::ListNodesRequest request;
   request.mutable_labels()->insert(labels->begin(), labels->end());
   request.set_standing(arguments.standing);
-  const auto nodes = ListAll(session, std::move(request));
+  const auto nodes = ListNodes(session, std::move(request));
   if (!nodes) return std::unexpected(nodes.error());
   if (!session.json()) {
     session.Print(NodeListText(*nodes));
     return ExitCode::kDone;
   }
-  Json json = {{"nodes", Json::array()}};
-  for (const api::Node& node : *nodes) json["nodes"].push_back(NodeJson(node));
-  session.PrintJson(json);
+  session.PrintJson({{"nodes", NodesJson(*nodes)}});
   return ExitCode::kDone;
 }
 
@@ -227,15 +211,16 @@ void AddLabels(CLI::App& command, NodeArguments& arguments, const std::string& w
 }  // namespace
 
 void AddNodeCommands(CLI::App& app, Session& session) {
-  CLI::App& group =
-      *app.add_subcommand("node", "the issuer's nodes: list, show, allow, remove, approve");
+  CLI::App& group = *app.add_subcommand(
+      "node", "the issuer's nodes: list, show, allow, import, remove, approve, deny");
   group.require_subcommand(1);
   const auto arguments = std::make_shared<NodeArguments>();
 
   CLI::App& list = AddVerb(group, session, arguments, "list", "list nodes", List);
   AddLabels(list, *arguments, "only nodes with this label; may be given again");
   list.add_option("--standing", arguments->standing, "only nodes of this standing")
-      ->check(CLI::IsMember({"allowed", "active", "refused", "quarantined", "removed"}));
+      ->check(CLI::IsMember(
+          {"allowed", "active", "refused", "quarantined", "removed", "pending", "barred"}));
 
   AddNodeArgument(
       AddVerb(group, session, arguments, "show", "show all that is known of a node", Show),
@@ -249,6 +234,8 @@ void AddNodeCommands(CLI::App& app, Session& session) {
       ->required();
   AddLabels(allow, *arguments, "give the node this label; may be given again");
   AddChangeFlag(allow, session);
+  AddNodeImport(group, session);
+  AddNodeApproval(group, session);
 
   CLI::App& remove = AddVerb(group, session, arguments, "remove",
                              "take a node's identity and its right to enrol", Remove);

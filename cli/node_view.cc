@@ -27,6 +27,8 @@ std::string Hex(const std::string& bytes) { return ToHex(AsBytes(bytes)); }
 // In the order of their names: a protobuf map has none.
 Labels LabelsOf(const Node& node) { return {node.labels().begin(), node.labels().end()}; }
 
+Labels ShownBy(const Node& node) { return {node.shown().begin(), node.shown().end()}; }
+
 std::string LabelsText(const Node& node) { return FormatLabels(LabelsOf(node)); }
 
 // Whether the node's group accepts this value; empty where it has no values for the register.
@@ -103,6 +105,17 @@ std::string StandingSentence(const Node& node, Time now) {
         "reboot it, lodekey node allow {}\n",
         id, id, platform::EscapeControl(node.id()));
   }
+  if (standing == "pending") {
+    return fmt::format(
+        "Node {} proved its TPM and waits for approval.\n"
+        "  What to do, if it is yours: lodekey node approve {}; if not: lodekey node deny {}\n",
+        id, id, id);
+  }
+  if (standing == "barred") {
+    return fmt::format(
+        "Node {} was denied.\n  What to do, if it may come in after all: lodekey node allow {}\n",
+        id, platform::EscapeControl(node.id()));
+  }
   if (standing == "removed") {
     return fmt::format(
         "Node {} was removed.\n  What to do, if it is to come back: lodekey node allow {}\n", id,
@@ -123,6 +136,37 @@ std::string NodeListText(const std::vector<Node>& nodes) {
   return FormatTable({"NODE", "STANDING", "ASSURANCE", "LAST SEEN", "EXPIRES", "LABELS"}, rows);
 }
 
+std::string PendingListText(const std::vector<Node>& nodes) {
+  if (nodes.empty()) return "No host waits for approval.\n";
+  std::vector<Row> rows;
+  rows.reserve(nodes.size());
+  for (const Node& node : nodes) {
+    const Labels shown = ShownBy(node);
+    const auto what = [&](const char* name) {
+      const auto found = shown.find(name);
+      return found == shown.end() ? std::string() : found->second;
+    };
+    rows.push_back({ShortNodeId(node.id()), what("assurance"), what("manufacturer"), what("source"),
+                    what("devid"), FormatUnixMs(node.created_unix_ms()),
+                    FormatUnixMs(node.last_seen_unix_ms())});
+  }
+  return FormatTable(
+      {"NODE", "ASSURANCE", "MANUFACTURER", "SOURCE", "DEVID", "FIRST SEEN", "LAST SEEN"}, rows);
+}
+
+std::string SettledText(const lodekey::admin::v1::AdmitNodesResponse& response, bool denied,
+                        bool dry_run) {
+  std::string text;
+  for (const std::string& id : response.changed()) {
+    text += fmt::format("Node {} {}{}.\n", ShortNodeId(id), dry_run ? "would be " : "is ",
+                        denied ? "denied" : "approved");
+  }
+  const int already = response.nodes_size() - response.changed_size();
+  return text + fmt::format("{}{} {}, {} unchanged.\n",
+                            dry_run ? "Dry run, nothing is changed: " : "", response.changed_size(),
+                            denied ? "denied" : "approved", already);
+}
+
 ExplainContext NodeContext(const Node& node) {
   const bool accepted = node.last_verdict().outcome() == Verdict::ACCEPTED;
   return {.who = "node " + ShortNodeId(node.id()),
@@ -139,6 +183,8 @@ std::string NodeText(const Node& node, Time now) {
       {"identity", node.spiffe_id()},
       {"standing", node.standing()},
       {"labels", LabelsText(node)},
+      {"showed", FormatLabels(ShownBy(node))},
+      {"DevID", node.devid()},
       {"group", node.group()},
       {"endorsement keys", hashes},
       {"assurance", node.assurance()},
@@ -175,6 +221,12 @@ Json PcrValuesJson(const PcrValues& values) {
   return json;
 }
 
+Json NodesJson(const std::vector<Node>& nodes) {
+  Json json = Json::array();
+  for (const Node& node : nodes) json.push_back(NodeJson(node));
+  return json;
+}
+
 Json NodeJson(const Node& node) {
   Json labels = Json::object();
   for (const auto& [name, value] : LabelsOf(node)) labels[name] = value;
@@ -185,6 +237,8 @@ Json NodeJson(const Node& node) {
           {"spiffe_id", node.spiffe_id()},
           {"standing", node.standing()},
           {"labels", labels},
+          {"shown", Json(ShownBy(node))},
+          {"devid", JsonText(node.devid())},
           {"group", node.group()},
           {"ek_hashes", hashes},
           {"assurance", JsonText(node.assurance())},

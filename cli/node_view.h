@@ -23,8 +23,13 @@ std::string StandingSentence(const admin::v1::Node& node, Time now);
 ExplainContext NodeContext(const admin::v1::Node& node);
 
 std::string NodeListText(const std::vector<admin::v1::Node>& nodes);
+// Hosts that wait for approval, with what each showed.
+std::string PendingListText(const std::vector<admin::v1::Node>& nodes);
+// What became of them.
+std::string SettledText(const admin::v1::AdmitNodesResponse& response, bool denied, bool dry_run);
 std::string NodeText(const admin::v1::Node& node, Time now);
 Json NodeJson(const admin::v1::Node& node);
+Json NodesJson(const std::vector<admin::v1::Node>& nodes);
 Json PcrValuesJson(const google::protobuf::RepeatedPtrField<admin::v1::PcrValue>& values);
 
 }  // namespace lodekey::cli

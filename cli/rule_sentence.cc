@@ -19,7 +19,8 @@ struct Sentence {
 
 constexpr std::string_view kGeneral = "{subject}: expected {expected}, found {seen}.";
 
-// The codes of attest/*_rules.cc, of the parsers they call, and of the issuer's nonces.
+// The codes of attest/*_rules.cc, of the parsers they call, of the issuer's nonces and of the
+// shipped policy.
 constexpr std::array kSentences = std::to_array<Sentence>({
     // What the TPM signed.
     {"attest-magic", "The {subject} is not something a TPM made: {seen}."},
@@ -67,6 +68,15 @@ constexpr std::array kSentences = std::to_array<Sentence>({
     {"nonce-unknown", "The nonce is not one that the issuer gave to this node."},
     {"nonce-expired", "The evidence came too late: its nonce had expired."},
     {"nonce-not-yet-valid", "The nonce is from the future: a clock at the issuer went back."},
+    // What the shipped policy says of a host (issuer/policy/standing.rego).
+    {"assurance-too-low",
+     "It is not as sure as the policy wants that the TPM is a real one: {seen}, {expected} is "
+     "wanted."},
+    {"time-went-back", "The issuer's clock went back: the host's evidence is younger than now."},
+    {"input-incomplete", "The policy was not told what it needs to decide."},
+    {"findings-absent", "The policy was not told what the verifier found."},
+    {"fact-missing", "The policy was not told a fact that it needs: {subject}."},
+    {"data-invalid", "The policy's data.json is wrong: {subject} is {seen}, not {expected}."},
     // Which TPM, which key, which boot.
     {"ak-changed-in-boot",
      "Another attestation key ({seen}) than this boot's ({expected}) asks for this host's "

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "attest/token_purpose.h"
 #include "cli/commands.h"
 #include "cli/duration.h"
 #include "cli/session.h"
@@ -17,7 +18,7 @@ namespace {
 struct SvidArguments {
   std::string timeout = "10s";
   std::string directory = {};
-  std::vector<std::string> audiences = {};
+  attest::TokenPurpose purpose = {};
   std::string spiffe_id = {};
   uint64_t count = 0;
 };
@@ -55,8 +56,10 @@ Result<ExitCode> FetchX509(Session& session, const SvidArguments& arguments) {
 Result<ExitCode> FetchJwt(Session& session, const SvidArguments& arguments) {
   const auto limit = ReadDuration(arguments.timeout, "--timeout");
   if (!limit) return std::unexpected(limit.error());
-  const auto response = session.AskWorkloadApi(&WorkloadClient::FetchJwtSvid, arguments.audiences,
-                                               arguments.spiffe_id, *limit);
+  const auto purpose = attest::Canonical(arguments.purpose);
+  if (!purpose) return std::unexpected(purpose.error());
+  const auto response =
+      session.AskWorkloadApi(&WorkloadClient::FetchJwtSvid, *purpose, arguments.spiffe_id, *limit);
   if (!response) return std::unexpected(response.error());
   if (session.json()) {
     session.PrintJson({{"svids", JwtSvidsJson(*response)}});
@@ -122,10 +125,16 @@ void AddSvidCommands(CLI::App& app, Session& session) {
   AddTimeout(*x509, arguments);
 
   auto* jwt = AddVerb(*fetch, session, arguments, "jwt", "JWT-SVIDs for an audience", FetchJwt);
-  jwt->add_option("--audience", arguments->audiences, "who is to accept it; may be given again")
+  jwt->add_option("--audience", arguments->purpose.audiences,
+                  "who is to accept it; may be given again")
       ->type_name("NAME")
       ->required()
       ->allow_extra_args(false);
+  jwt->add_option("--scope", arguments->purpose.scopes,
+                  "what it is to allow there; may be given again")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  jwt->add_option("--task", arguments->purpose.task, "on whose behalf")->type_name("NAME");
   jwt->add_option("--spiffe-id", arguments->spiffe_id, "only for this identity")->type_name("ID");
   AddTimeout(*jwt, arguments);
 

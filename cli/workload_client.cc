@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/ranges.h>
+
 #include "cli/grpc_call.h"
 #include "spiffe/workload.grpc.pb.h"
 
@@ -14,22 +16,14 @@ using Stub = SpiffeWorkloadAPI::Stub;
 // forged requests of another kind.
 void AddHeader(grpc::ClientContext& context) { context.AddMetadata("workload.spiffe.io", "true"); }
 
-void SetLimit(grpc::ClientContext& context, Duration limit) {
-  context.set_deadline(std::chrono::system_clock::now() + limit);
-}
-
 class Client final : public WorkloadClient {
  public:
   explicit Client(const std::string& socket)
-      : endpoint_{.socket = socket,
-                  .program = "lodekeyd",
-                  .kind = "agent",
-                  .advice = "Start lodekeyd"},
-        stub_(OpenChannel(endpoint_)) {}
+      : endpoint_(AgentEndpoint(socket)), stub_(OpenChannel(endpoint_)) {}
 
   Result<X509SVIDResponse> FetchX509Svid(Duration limit) override {
     grpc::ClientContext context;
-    SetLimit(context, limit);
+    context.set_deadline(std::chrono::system_clock::now() + limit);
     X509SVIDResponse first;
     RETURN_IF_ERROR(Read(context,
                          [&](const X509SVIDResponse& response) {
@@ -45,18 +39,17 @@ class Client final : public WorkloadClient {
     return Read(context, each);
   }
 
-  Result<JWTSVIDResponse> FetchJwtSvid(const std::vector<std::string>& audiences,
+  Result<JWTSVIDResponse> FetchJwtSvid(const attest::TokenPurpose& purpose,
                                        const std::string& spiffe_id, Duration limit) override {
     grpc::ClientContext context;
-    SetLimit(context, limit);
     AddHeader(context);
+    if (!purpose.scopes.empty())
+      context.AddMetadata("lodekey-scope", fmt::format("{}", fmt::join(purpose.scopes, " ")));
+    if (!purpose.task.empty()) context.AddMetadata("lodekey-task", purpose.task);
     JWTSVIDRequest request;
-    for (const std::string& audience : audiences) request.add_audience(audience);
+    *request.mutable_audience() = {purpose.audiences.begin(), purpose.audiences.end()};
     request.set_spiffe_id(spiffe_id);
-    JWTSVIDResponse response;
-    const grpc::Status status = stub_.FetchJWTSVID(&context, request, &response);
-    if (status.ok()) return response;
-    return FailCall(endpoint_, context, status);
+    return Call<JWTSVIDResponse>(endpoint_, stub_, context, &Stub::FetchJWTSVID, request, limit);
   }
 
  private:

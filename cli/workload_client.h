@@ -4,8 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "attest/token_purpose.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "spiffe/workload.pb.h"
@@ -20,7 +20,8 @@ class WorkloadClient {
   virtual Result<X509SVIDResponse> FetchX509Svid(Duration limit) = 0;
   // Calls `each` with every update until it returns false; fails when the agent ends the stream.
   virtual Result<void> WatchX509Svid(std::function<bool(const X509SVIDResponse&)> each) = 0;
-  virtual Result<JWTSVIDResponse> FetchJwtSvid(const std::vector<std::string>& audiences,
+  // `purpose` has been checked (attest::Canonical).
+  virtual Result<JWTSVIDResponse> FetchJwtSvid(const attest::TokenPurpose& purpose,
                                                const std::string& spiffe_id, Duration limit) = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/refusal_view.h"
 #include "cli/text.h"
 #include "platform/escape.h"
 
@@ -38,14 +39,11 @@ std::string JoinEscaped(const google::protobuf::RepeatedPtrField<std::string>& t
   return joined;
 }
 
-std::string Sentence(const std::string& text) {
-  const std::string escaped = EscapeControl(text);
-  return escaped.ends_with('.') ? escaped : escaped + ".";
-}
-
 std::string ProblemSentence(const api::Problem& problem) {
-  const std::string advice = problem.advice().empty() ? "" : " " + Sentence(problem.advice());
-  return fmt::format("{} [{}]{}", Sentence(problem.text()), EscapeControl(problem.code()), advice);
+  const std::string advice =
+      problem.advice().empty() ? "" : " " + EscapedSentence(problem.advice());
+  return fmt::format("{} [{}]{}", EscapedSentence(problem.text()), EscapeControl(problem.code()),
+                     advice);
 }
 
 // Whether an entry matches, and the host gives identities out.
@@ -68,6 +66,7 @@ std::string IdentitiesText(const api::Workload& workload) {
     if (!Matches(match)) continue;
     text += fmt::format("  {}\n    by entry {}; {}\n", EscapeControl(match.entry().spiffe_id()),
                         EscapeControl(match.entry().id()), StateOf(match));
+    for (const auto& refused : match.refused()) text += RefusedText(refused, "    ");
   }
   return text;
 }
@@ -90,7 +89,7 @@ std::string UnusableText(const api::Workload& workload) {
   std::string text;
   for (const auto& unusable : workload.unusable()) {
     text += fmt::format("Entry {} cannot be used on this host: {} [{}]\n",
-                        EscapeControl(unusable.entry_id()), Sentence(unusable.text()),
+                        EscapeControl(unusable.entry_id()), EscapedSentence(unusable.text()),
                         EscapeControl(unusable.code()));
   }
   return text;
@@ -98,7 +97,7 @@ std::string UnusableText(const api::Workload& workload) {
 
 std::string RemarksText(const api::Workload& workload) {
   std::string text;
-  for (const std::string& remark : workload.remarks()) text += Sentence(remark) + "\n";
+  for (const std::string& remark : workload.remarks()) text += EscapedSentence(remark) + "\n";
   return text;
 }
 
@@ -158,13 +157,16 @@ Json WorkloadJson(const api::Workload& workload) {
     json["selectors"].push_back({{"selector", graded.selector()}, {"grade", graded.grade()}});
   if (workload.has_problem()) json["problem"] = problem_json(workload.problem());
   for (const auto& match : workload.entries()) {
+    Json refusals = Json::array();
+    for (const auto& refused : match.refused()) refusals.push_back(RefusedJson(refused));
     json["entries"].push_back(
         {{"id", match.entry().id()},
          {"spiffe_id", match.entry().spiffe_id()},
          {"matches", Matches(match)},
          {"missing", match.missing()},
          {"not_after", JsonTime(match.not_after_unix_ms())},
-         {"problem", match.has_problem() ? problem_json(match.problem()) : Json()}});
+         {"problem", match.has_problem() ? problem_json(match.problem()) : Json()},
+         {"refused", std::move(refusals)}});
   }
   for (const auto& unusable : workload.unusable()) {
     json["unusable"].push_back({{"id", unusable.entry_id()},

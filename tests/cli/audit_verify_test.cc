@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cli/fakes.h"
+#include "tests/cli/sample_log.h"
 #include "tests/platform/scratch.h"
 #include "tests/support/must.h"
 
@@ -14,39 +15,21 @@ using crypto::ChainHead;
 using platform::ScratchDir;
 using test::Must;
 
-const crypto::Ed25519Key& Key() {
-  static const crypto::Ed25519Key key =
-      Must(crypto::Ed25519Key::FromSeed(crypto::Secret::Copy(Bytes(32, 7))));
-  return key;
-}
-
-// A log with its head after each line.
-struct Log {
-  std::vector<std::string> lines;
-  std::vector<ChainHead> heads;
-
-  std::string Text() const {
-    std::string text;
-    for (const std::string& line : lines) text += line;
-    return text;
-  }
-};
-
 Log MakeLog(size_t count, std::string_view mark = "") {
   Log log;
-  ChainHead head;
-  for (size_t i = 1; i <= count; ++i) {
-    log.lines.push_back(crypto::FormatChainLine(
-        head, fmt::format("{{\"n\":{},\"mark\":\"{}\"}}", i, mark), Key(), head));
-    log.heads.push_back(head);
-  }
+  for (size_t i = 1; i <= count; ++i) log.Add(fmt::format("{{\"n\":{},\"mark\":\"{}\"}}", i, mark));
   return log;
 }
 
 class AuditVerify : public testing::Test {
  protected:
   Result<ChainHead> Verify(const std::string& text, const std::vector<ChainHead>& known = {}) {
-    return VerifyAuditLog(scratch_.Write("audit.jsonl", text), Key().public_key(), known);
+    ASSIGN_OR_RETURN(
+        const VerifiedLog log,
+        VerifyAuditLog(scratch_.Write("audit.jsonl", text), AuditKey().public_key(), known),
+        "verify");
+    EXPECT_EQ(log.after, ChainHead());
+    return log.head;
   }
   std::string NameOf(const std::string& text, const std::vector<ChainHead>& known = {}) {
     const auto head = Verify(text, known);
@@ -56,7 +39,7 @@ class AuditVerify : public testing::Test {
   // The verb on a file with `text`; the key is given, so nobody is asked.
   int Run(const std::string& text, std::vector<std::string> more = {}) {
     std::vector<std::string> arguments{"audit", "verify", scratch_.Write("audit.jsonl", text),
-                                       "--key", ToHex(Key().public_key())};
+                                       "--key", ToHex(AuditKey().public_key())};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return rig_.Run(arguments);
   }
@@ -133,7 +116,7 @@ TEST_F(AuditVerify, NeedsTheKeyOfTheLog) {
 }
 
 TEST_F(AuditVerify, NamesAFileThatIsNotThere) {
-  const auto head = VerifyAuditLog(scratch_ / "absent", Key().public_key(), {});
+  const auto head = VerifyAuditLog(scratch_ / "absent", AuditKey().public_key(), {});
   ASSERT_FALSE(head);
   EXPECT_EQ(head.error().Name(), "file-not-found");
 }
@@ -190,7 +173,7 @@ class AuditVerifyAtTheIssuer : public AuditVerify {
   void SetUp() override {
     admin::v1::ShowIssuerResponse issuer;
     issuer.set_audit_path(scratch_.Write("audit.jsonl", log_.Text()));
-    issuer.set_audit_public_key(std::string(AsText(Key().public_key())));
+    issuer.set_audit_public_key(std::string(AsText(AuditKey().public_key())));
     issuer.set_audit_seq(3);
     issuer.set_audit_hash(std::string(AsText(log_.heads[2].hash)));
     rig_.issuer.issuer = issuer;

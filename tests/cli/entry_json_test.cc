@@ -87,11 +87,11 @@ TEST(EntryJson, RefusesWhatIsNoJsonObject) {
 }
 
 TEST(EntryJson, IsBounded) {
-  EXPECT_EQ(Problem(R"({"nodes":[["a"]]})"), "values are nested deeper than in any entry");
+  EXPECT_EQ(Problem(R"({"nodes":[["a"]]})"), "values are nested too deep");
   const std::string deep(kMaxEntryLine / 2 - 10, '[');
   EXPECT_TRUE(Problem("{\"nodes\":" + deep + "}").starts_with("no JSON from byte "));
   EXPECT_EQ(Problem("{\"nodes\":" + deep + std::string(deep.size(), ']') + "}"),
-            "values are nested deeper than in any entry");
+            "values are nested too deep");
   EXPECT_EQ(Problem(std::string(kMaxEntryLine + 1, ' ')),
             fmt::format("longer than {} bytes", kMaxEntryLine));
 }

@@ -65,7 +65,7 @@ struct FakeWorkloadApi {
   Result<JWTSVIDResponse> jwt = NotAsked();
 
   std::string socket = {};
-  std::vector<std::string> audiences = {};
+  attest::TokenPurpose purpose = {};
   std::string spiffe_id = {};
 };
 
@@ -82,9 +82,9 @@ class FakeWorkloadClient final : public WorkloadClient {
     }
     return std::unexpected(fake_.end);
   }
-  Result<JWTSVIDResponse> FetchJwtSvid(const std::vector<std::string>& audiences,
+  Result<JWTSVIDResponse> FetchJwtSvid(const attest::TokenPurpose& purpose,
                                        const std::string& spiffe_id, Duration) override {
-    fake_.audiences = audiences;
+    fake_.purpose = purpose;
     fake_.spiffe_id = spiffe_id;
     return fake_.jwt;
   }
@@ -100,6 +100,15 @@ struct FakeIssuer {
   std::vector<admin::v1::ListEntriesResponse> entry_pages = {};
   Result<entry::v1::Entry> entry = NotAsked();
   Result<admin::v1::ApplyEntriesResponse> applied = NotAsked();
+  Result<admin::v1::ImportNodesResponse> imported = NotAsked();
+  Result<admin::v1::AdmitNodesResponse> admitted = NotAsked();
+  Result<admin::v1::ShowDecisionResponse> decision = NotAsked();
+  Result<admin::v1::CheckPolicyResponse> checked = NotAsked();
+  Result<admin::v1::ShowPolicyResponse> policy = NotAsked();
+  Result<admin::v1::EvaluatePolicyResponse> evaluated = NotAsked();
+  Result<admin::v1::PlanPolicyResponse> plan = NotAsked();
+  Result<admin::v1::ApplyPolicyResponse> applied_policy = NotAsked();
+  Result<admin::v1::ListPoliciesResponse> policies = NotAsked();
   Result<admin::v1::ShowBundleResponse> bundle = NotAsked();
   Result<admin::v1::ShowIssuerResponse> issuer = NotAsked();
 
@@ -110,8 +119,16 @@ struct FakeIssuer {
   std::vector<admin::v1::ApplyEntriesRequest> applies = {};
   std::vector<admin::v1::ListNodesRequest> lists = {};
   admin::v1::AllowNodeRequest allowed = {};
+  std::vector<admin::v1::ImportNodesRequest> imports = {};
+  std::vector<admin::v1::AdmitNodesRequest> admissions = {};
+  std::vector<std::string> asked_digests = {};
   admin::v1::ApprovePcrsRequest approved = {};
   admin::v1::ApproveAkRequest approved_ak = {};
+  admin::v1::CheckPolicyRequest asked_check = {};
+  admin::v1::ShowPolicyRequest asked_policy = {};
+  admin::v1::EvaluatePolicyRequest asked_evaluation = {};
+  admin::v1::PlanPolicyRequest asked_plan = {};
+  std::vector<admin::v1::ApplyPolicyRequest> policy_applies = {};
 };
 
 class FakeAdminClient final : public AdminClient {
@@ -144,6 +161,20 @@ class FakeAdminClient final : public AdminClient {
     fake_.approved_ak = request;
     return fake_.change;
   }
+  Result<admin::v1::ImportNodesResponse> ImportNodes(
+      const admin::v1::ImportNodesRequest& request) override {
+    fake_.imports.push_back(request);
+    return fake_.imported;
+  }
+  Result<admin::v1::AdmitNodesResponse> AdmitNodes(
+      const admin::v1::AdmitNodesRequest& request) override {
+    fake_.admissions.push_back(request);
+    return fake_.admitted;
+  }
+  Result<admin::v1::ShowDecisionResponse> ShowDecision(const std::string& digest) override {
+    fake_.asked_digests.push_back(digest);
+    return fake_.decision;
+  }
   Result<admin::v1::ListEntriesResponse> ListEntries(
       const admin::v1::ListEntriesRequest& request) override {
     fake_.entry_lists.push_back(request);
@@ -159,6 +190,32 @@ class FakeAdminClient final : public AdminClient {
     fake_.applies.push_back(request);
     return fake_.applied;
   }
+  Result<admin::v1::CheckPolicyResponse> CheckPolicy(
+      const admin::v1::CheckPolicyRequest& request) override {
+    fake_.asked_check = request;
+    return fake_.checked;
+  }
+  Result<admin::v1::ShowPolicyResponse> ShowPolicy(
+      const admin::v1::ShowPolicyRequest& request) override {
+    fake_.asked_policy = request;
+    return fake_.policy;
+  }
+  Result<admin::v1::EvaluatePolicyResponse> EvaluatePolicy(
+      const admin::v1::EvaluatePolicyRequest& request) override {
+    fake_.asked_evaluation = request;
+    return fake_.evaluated;
+  }
+  Result<admin::v1::PlanPolicyResponse> PlanPolicy(
+      const admin::v1::PlanPolicyRequest& request) override {
+    fake_.asked_plan = request;
+    return fake_.plan;
+  }
+  Result<admin::v1::ApplyPolicyResponse> ApplyPolicy(
+      const admin::v1::ApplyPolicyRequest& request) override {
+    fake_.policy_applies.push_back(request);
+    return fake_.applied_policy;
+  }
+  Result<admin::v1::ListPoliciesResponse> ListPolicies() override { return fake_.policies; }
   Result<admin::v1::ShowBundleResponse> ShowBundle() override { return fake_.bundle; }
   Result<admin::v1::ShowIssuerResponse> ShowIssuer() override { return fake_.issuer; }
 

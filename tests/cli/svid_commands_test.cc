@@ -107,12 +107,28 @@ TEST(SvidFetch, AsksForAJwtSvid) {
   EXPECT_EQ(rig.Run({"svid", "fetch", "jwt", "--audience", "vault", "--audience", "db",
                      "--spiffe-id", "spiffe://e.example/web"}),
             0);
-  EXPECT_EQ(rig.workload_api.audiences, (std::vector<std::string>{"vault", "db"}));
+  EXPECT_EQ(rig.workload_api.purpose.audiences, (std::vector<std::string>{"db", "vault"}));
   EXPECT_EQ(rig.workload_api.spiffe_id, "spiffe://e.example/web");
   EXPECT_EQ(rig.out(), "spiffe://e.example/web\na.b.c\n");
   EXPECT_EQ(rig.Run({"svid", "fetch", "jwt", "--audience", "vault", "-o", "json"}), 0);
   EXPECT_EQ(rig.Json().at("svids").at(0).at("svid"), "a.b.c");
   EXPECT_EQ(rig.Run({"svid", "fetch", "jwt"}), 2) << "an audience is required";
+}
+
+TEST(SvidFetch, SaysWhatAJwtSvidIsFor) {
+  CommandRig rig;
+  rig.workload_api.jwt = JWTSVIDResponse();
+  EXPECT_EQ(rig.Run({"svid", "fetch", "jwt", "--audience", "db", "--scope", "write", "--scope",
+                     "read", "--task", "nightly backup"}),
+            0)
+      << rig.err();
+  EXPECT_EQ(rig.workload_api.purpose,
+            (attest::TokenPurpose{
+                .audiences = {"db"}, .scopes = {"read", "write"}, .task = "nightly backup"}));
+  EXPECT_NE(rig.Run({"svid", "fetch", "jwt", "--audience", "db", "--scope", "read write"}), 0);
+  EXPECT_NE(rig.err().find("[scope-invalid]"), std::string::npos) << rig.err();
+  EXPECT_NE(rig.Run({"svid", "fetch", "jwt", "--audience", "db", "--task", "a\nb"}), 0);
+  EXPECT_NE(rig.err().find("[task-invalid]"), std::string::npos) << rig.err();
 }
 
 TEST(SvidWatch, ShowsEachUpdateUntilTheStreamEnds) {

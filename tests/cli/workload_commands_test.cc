@@ -70,6 +70,44 @@ TEST(ExplainProcess, SaysWhatItGetsAndWhatItLacks) {
             "  spiffe://e.example/admin (entry e-admin): it lacks unix:path:/usr/sbin/apache2\n");
 }
 
+TEST(ExplainProcess, SaysWhatTheIssuerRefusedAndByWhichReasons) {
+  CommandRig rig;
+  rig.agent.workload = WebServer();
+  auto& refused = *rig.agent.workload->mutable_entries(0)->add_refused();
+  refused.set_kind("jwt");
+  refused.add_audiences("db");
+  refused.add_scopes("write");
+  refused.set_task("backup");
+  refused.set_refused_unix_ms(kNowMs);
+  refused.mutable_refusal()->set_code("outside-hours");
+  auto& decision = *refused.mutable_refusal()->mutable_decision();
+  decision.set_policy_version(3);
+  decision.set_rule("deny");
+  auto* reason = decision.add_reasons();
+  reason->set_code("outside-hours");
+  reason->set_text("writing is not allowed at night");
+  reason->set_accept("Ask again after 06:00.");
+  reason = decision.add_reasons();
+  reason->set_code("site");
+  reason->set_subject("label site");
+  reason->set_expected("berlin");
+  reason->set_seen("oslo");
+  EXPECT_EQ(rig.Run({"explain", "--pid", "4711"}), 0);
+  EXPECT_NE(rig.out().find(
+                "    the issuer refused it a JWT-SVID for db, scope write, task backup at "
+                "2026-06-01T00:00:00.000Z: writing is not allowed at night. [outside-hours] Ask "
+                "again after 06:00.\n"
+                "      and: label site: expected berlin, seen oslo. [site]\n"
+                "      by rule deny of policy version 3\n"),
+            std::string::npos)
+      << rig.out();
+  EXPECT_EQ(rig.Run({"workload", "inspect", "--pid", "4711", "-o", "json"}), 0);
+  const auto json = rig.Json().at("entries").at(0).at("refused").at(0);
+  EXPECT_EQ(json.at("scopes"), nlohmann::json::array({"write"}));
+  EXPECT_EQ(json.at("decision").at("reasons").at(1).at("seen"), "oslo");
+  EXPECT_TRUE(rig.Json().at("entries").at(1).at("refused").empty());
+}
+
 TEST(ExplainProcess, SaysThatThereIsNone) {
   CommandRig rig;
   rig.agent.workload = WebServer();
