@@ -140,7 +140,6 @@ state_dir = "$work/issuer"
 socket = "$work/admin/admin.sock"
 [admission]
 vendor_roots = "$work/roots"
-minimum_assurance = "hardware"
 [attestation]
 interval = "2s"
 [ca]
@@ -150,6 +149,10 @@ END
   pin=$(grep -o 'sha256:[0-9a-f]*' "$work/init.log")
   start issuer "$BIN/lodekey-issuer" --config "$work/issuer.toml"
   until_true 10 "the issuer" test -S "$work/admin/admin.sock"
+  # The policy says which chips may come: here those alone that a known vendor made.
+  "$BIN/lodekey" policy show --write "$work/policy" >/dev/null
+  sed -i 's/"minimum_assurance": "inventory"/"minimum_assurance": "hardware"/' "$work/policy/data.json"
+  "$BIN/lodekey" policy apply "$work/policy" >/dev/null
 }
 
 free_port() {

@@ -31,7 +31,7 @@ double ProcValue(pid_t pid, std::string_view file, std::string_view key) {
 
 void Run() {
   const auto tpm = TestTpm::Create();
-  IssuerHost issuer(tpm->vendor.get(), {"appraisal.accept_new_ak=true"});
+  IssuerHost issuer(tpm->vendor.get(), {"/appraisal/accept_new_ak=true"});
   issuer.Init();
   issuer.Start();
   std::vector<double> start_ms, pss_mib, threads;

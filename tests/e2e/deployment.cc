@@ -1,10 +1,13 @@
 #include "tests/e2e/deployment.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "platform/file.h"
+#include "tests/attest/shared_data.h"
 #include "tests/e2e/loopback.h"
 #include "tests/support/must.h"
 #include "tests/support/swtpm_process.h"
@@ -37,6 +40,28 @@ std::vector<std::string> IssuerArguments(const TempDir& directory, int port,
   return argv;
 }
 
+// The shipped policy with other choices in its data.json.
+void WritePolicy(const std::filesystem::path& directory, const std::vector<std::string>& choices) {
+  std::filesystem::copy(SourceTree() / "issuer/policy", directory);
+  const std::string path = directory / "data.json";
+  auto data = nlohmann::json::parse(Must(platform::ReadTextFile(path)));
+  for (const std::string& choice : choices) {
+    const size_t equals = choice.find('=');
+    data[nlohmann::json::json_pointer(choice.substr(0, equals))] =
+        nlohmann::json::parse(choice.substr(equals + 1));
+  }
+  Must(WriteText(path, data.dump()));
+}
+
+// Takes those out that are choices of a policy.
+std::vector<std::string> TakeChoices(std::vector<std::string>& settings) {
+  const auto choices = std::ranges::stable_partition(
+      settings, [](const std::string& setting) { return !setting.starts_with("/"); });
+  std::vector<std::string> taken(choices.begin(), choices.end());
+  settings.erase(choices.begin(), choices.end());
+  return taken;
+}
+
 nlohmann::json ParseJson(const std::string& text) {
   return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
@@ -44,9 +69,17 @@ nlohmann::json ParseJson(const std::string& text) {
 }  // namespace
 
 IssuerHost::IssuerHost(TpmVendor* vendor, std::vector<std::string> settings)
+    : IssuerHost(vendor, TakeChoices(settings), settings) {}
+
+IssuerHost::IssuerHost(TpmVendor* vendor, const std::vector<std::string>& choices,
+                       const std::vector<std::string>& settings)
     : port(FreePort()),
       daemon(IssuerArguments(directory, port, settings), directory / "issuer.log"),
-      settings_(std::move(settings)) {
+      settings_(settings) {
+  if (!choices.empty()) {
+    WritePolicy(std::filesystem::path(directory / "policy"), choices);
+    init_ = {"init", "--policy", directory / "policy"};
+  }
   std::filesystem::create_directory(directory / "roots");
   Must(WriteText(directory / "issuer.toml", fmt::format("trust_domain = \"{}\"\n", kTrustDomain)));
   if (vendor == nullptr) return;
@@ -55,7 +88,7 @@ IssuerHost::IssuerHost(TpmVendor* vendor, std::vector<std::string> settings)
 }
 
 Finished IssuerHost::TryInit() const {
-  return RunProgram(Joined(IssuerArguments(directory, port, settings_), {"init"}));
+  return RunProgram(Joined(IssuerArguments(directory, port, settings_), init_));
 }
 
 Finished IssuerHost::Check() const {

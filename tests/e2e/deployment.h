@@ -17,8 +17,9 @@ inline constexpr const char* kTrustDomain = "e2e.example";
 
 class IssuerHost {
  public:
-  // `settings` are lines of issuer.toml for the tables they name ("appraisal.require_claim =
-  // false"); given by --set.
+  // `settings` are lines of issuer.toml for the tables they name ("ca.node_ttl=20s"); given by
+  // --set. Those that begin with "/" are of the policy's data.json
+  // ("/admission/minimum_assurance=\"hardware\"").
   explicit IssuerHost(TpmVendor* vendor, std::vector<std::string> settings = {});
 
   Finished TryInit() const;                                  // lodekey-issuer init
@@ -37,8 +38,11 @@ class IssuerHost {
   Daemon daemon;
 
  private:
+  IssuerHost(TpmVendor* vendor, const std::vector<std::string>& choices,
+             const std::vector<std::string>& settings);
   std::vector<std::string> Command(std::string verb) const;
   std::vector<std::string> settings_;
+  std::vector<std::string> init_ = {"init"};
   std::string pin_;
 };
 

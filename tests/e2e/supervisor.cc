@@ -178,8 +178,12 @@ std::unique_ptr<Supervisor> SuperviseByTest(const SupervisedAgent& agent) {
 }
 
 std::unique_ptr<Supervisor> SuperviseBySystemd(const SupervisedAgent& agent, std::string& why) {
-  if (::geteuid() != 0 || !std::filesystem::exists("/lib/systemd/systemd")) {
-    why = "needs root, and systemd on this host";
+  if (!std::filesystem::exists("/lib/systemd/systemd")) {
+    why = "needs systemd (Debian: systemd)";
+    return nullptr;
+  }
+  if (::geteuid() != 0) {
+    why = "needs root, to start systemd in namespaces";
     return nullptr;
   }
   auto supervisor = std::make_unique<BySystemd>(agent);

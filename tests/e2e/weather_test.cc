@@ -125,14 +125,14 @@ TEST_F(Weather, AMissingEkCertificateIsInventoryAssuranceOrRefusedAsPolicySays) 
 }
 
 TEST_F(Weather, AMissingEkCertificateIsRefusedWhereHardwareIsRequired) {
-  SetUpWith({"admission.minimum_assurance=hardware"}, /*ek_certificate=*/false);
+  SetUpWith({"/admission/minimum_assurance=\"hardware\""}, /*ek_certificate=*/false);
   Allow();
   agent_->Start();
   EXPECT_TRUE(WaitForProblem("ek-certificate-absent")) << agent_->daemon.Log();
 }
 
 TEST_F(Weather, AnEkCertificateOfAnUnknownCaIsRefusedWhereHardwareIsRequired) {
-  SetUpWith({"admission.minimum_assurance=hardware"});
+  SetUpWith({"/admission/minimum_assurance=\"hardware\""});
   Enrol();
   EXPECT_EQ(issuer_->AdminJson({"node", "show", ek_})["node"].value("assurance", ""), "hardware");
   KillAgent();
