@@ -110,6 +110,7 @@ void AwaitApproval(const Context& context, ProvedHost host, EnrolmentReply reply
   const Error pending = ApprovalPending(host.record.id);
   if (seen_lately) return reply(std::unexpected(pending));
   if (is_new) host.record = NewNode(host.record.id, host.admission, now);
+  BindDevId(host);
   host.record.standing = Standing::kPending;
   host.record.shown = std::move(shown);
   host.record.last_seen = host.record.updated = now;

@@ -100,6 +100,12 @@ void RefuseDuplicate(const Context& context, const ProvedHost& host, const NodeI
       });
 }
 
+void BindDevId(ProvedHost& host) {
+  if (!host.facts.devid) return;
+  host.record.devid = host.facts.devid->key_sha256;
+  host.record.devid_name = DevIdName(*host.facts.devid);
+}
+
 std::string DevIdName(const attest::ProvedDevId& devid) {
   return fmt::format("{}, serial {}", devid.subject, devid.serial).substr(0, kMaxShownValue);
 }

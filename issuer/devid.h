@@ -20,6 +20,10 @@ Result<std::optional<attest::ProvedDevId>> ProveDevId(
     const Context& context, const Challenge& challenge,
     const lodekey::node::v1::FinishEnrolmentRequest& request);
 
+// The node is the one of the DevID that it proved from here on, whatever becomes of its evidence; one
+// that shows none keeps the one that it had, so that no other chip gets its key.
+void BindDevId(ProvedHost& host);
+
 // The other node that enrolled with the host's DevID; nullopt: none.
 Result<std::optional<NodeId>> FindOtherOwner(const Context& context, const ProvedHost& host);
 

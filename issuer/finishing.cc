@@ -58,6 +58,7 @@ tpm::PcrBank StaticPcrs(const std::optional<attest::EarlierEnrolment>& earlier,
 Result<Finishing> Finishing::Of(Context& context, ProvedHost host) {
   const bool is_new = host.record.revision == 0;
   if (is_new) host.record = NewNode(host.record.id, host.admission, host.scene.now);
+  BindDevId(host);
   ASSIGN_OR_RETURN(attest::Subject subject, SubjectOf(context, host.challenge, host.record),
                    "subject");
   Finishing finishing(context, std::move(host), std::move(subject));
@@ -130,8 +131,6 @@ Result<void> Finishing::Enrol(const attest::Evidence& evidence, Time now) {
                 .ima_bytes = evidence.ima_offset == 0 ? evidence.ima_chunk.size() : 0,
                 .serial = grant_->record().serial,
                 .not_after = grant_->record().not_after};
-  record_.devid = devid_ ? devid_->key_sha256 : Bytes();
-  record_.devid_name = devid_ ? DevIdName(*devid_) : "";
   if (earlier_ && proved.clock.reset_count < earlier_->clock.reset_count)
     record_.reset_count_decreased = now;
   record_.nonces.clear();

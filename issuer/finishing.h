@@ -30,7 +30,6 @@ class Finishing {
       : context_(context),
         challenge_(std::move(host.challenge)),
         record_(std::move(host.record)),
-        devid_(std::move(host.facts.devid)),
         subject_(std::move(subject)),
         admission_(std::move(host.admission)),
         scene_(std::move(host.scene)),
@@ -45,7 +44,6 @@ class Finishing {
   Context& context_;
   Challenge challenge_;
   NodeRecord record_;
-  std::optional<attest::ProvedDevId> devid_;
   attest::Subject subject_;
   Ruling admission_;
   PolicyScene scene_;

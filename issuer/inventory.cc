@@ -220,6 +220,7 @@ Result<ChangedNode> Inventory::Remove(const std::string& name, const std::string
     if (record.standing == Standing::kRemoved) return Actions();
     const std::string before(StandingName(record.standing));
     record.standing = Standing::kRemoved;
+    record.devid.clear();  // another chip may have its key now
     record.nonces.clear();
     return Actions{{.event = "node.removed", .actor = actor, .node = record.id, .before = before}};
   });

@@ -47,6 +47,8 @@ void Readmit(NodeRecord& record) {
   record.reset_count_decreased.reset();
   record.nonces.clear();
   record.shown.clear();
+  record.devid.clear();
+  record.devid_name.clear();
 }
 
 Result<AllowedNode> AllowIn(View& view, const std::string& ek_hash, const NodeLabels& labels,

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/guarded.h"
 #include "issuer/policy_process.h"
 
 namespace lodekey::issuer {
@@ -51,9 +52,12 @@ class Engine : public PolicyEngine {
  private:
   Result<std::string> EvaluateOne(std::string_view rule, const std::string& input) {
     Slot slot = Take();
-    Result<std::string> value = EvaluateIn(slot, deciding_, rule, input, options_.evaluation_time);
+    // Whatever is thrown, the slot goes back: one that is lost is lost for as long as this lives.
+    const auto returned = Guarded("an evaluation", [&] {
+      return EvaluateIn(slot, deciding_, rule, input, options_.evaluation_time);
+    });
     Return(std::move(slot));
-    return value;
+    return returned;
   }
 
   Result<std::string> EvaluateIn(Slot& slot, const PolicyBundle& bundle, std::string_view rule,

@@ -46,13 +46,13 @@ std::string FormatPolicySigner(const crypto::Ed25519PublicKey& key) {
 Result<void> CheckPolicySignature(const attest::PolicyBundle& bundle,
                                   const std::optional<attest::PolicySignature>& signature,
                                   const PolicySigners& signers) {
-  if (signers.empty()) return {};
   if (!signature) {
+    if (signers.empty()) return {};
     return Fail(Code::kDenied, "this issuer takes only signed policies",
                 {.name = "policy-unsigned",
                  .advice = "Sign it with a key of policy.signers: lodekey policy sign"});
   }
-  if (std::ranges::find(signers, signature->key) == signers.end()) {
+  if (!signers.empty() && std::ranges::find(signers, signature->key) == signers.end()) {
     return Fail(
         Code::kDenied,
         fmt::format("{} is none of this issuer's policy.signers",

@@ -17,7 +17,7 @@ Result<crypto::Ed25519PublicKey> ParsePolicySigner(std::string_view text);
 std::string FormatPolicySigner(const crypto::Ed25519PublicKey& key);
 
 // kDenied: "policy-unsigned", or "policy-signature" when it is nobody's of `signers` or of other
-// content.
+// content. One that nobody asked for is looked at all the same: it is kept and shown.
 Result<void> CheckPolicySignature(const attest::PolicyBundle& bundle,
                                   const std::optional<attest::PolicySignature>& signature,
                                   const PolicySigners& signers);

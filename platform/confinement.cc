@@ -1,6 +1,7 @@
 #include "platform/confinement.h"
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
 #include <fstream>
@@ -69,7 +70,6 @@ constexpr std::array kAllowed = std::to_array<uint32_t>({
     SYS_rt_sigaction,
     SYS_getpid,
     SYS_gettid,
-    SYS_tgkill,
 });
 
 Result<void> Limit(int resource, rlim_t value, const char* what) {
@@ -98,12 +98,21 @@ sock_filter Return(uint32_t action) { return BPF_STMT(BPF_RET | BPF_K, action); 
 sock_filter SkipUnless(uint32_t value) { return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1); }
 sock_filter SkipIf(uint32_t value) { return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0); }
 
+// Of an argument, whose upper half the kernel does not look at where it takes a pid.
+constexpr size_t kLowHalf = std::endian::native == std::endian::little ? 0 : sizeof(uint32_t);
+
 std::vector<sock_filter> Filter() {
   std::vector<sock_filter> filter = {
       Load(offsetof(seccomp_data, arch)),
       SkipIf(kArchitecture),
       Return(SECCOMP_RET_KILL_PROCESS),
       Load(offsetof(seccomp_data, nr)),
+      // abort() signals the process itself; a signal to another one of its user would end that.
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 4),
+      Load(offsetof(seccomp_data, args) + kLowHalf),
+      SkipUnless(static_cast<uint32_t>(::getpid())),
+      Return(SECCOMP_RET_ALLOW),
+      Return(SECCOMP_RET_KILL_PROCESS),
   };
   for (const uint32_t call : kAllowed) {
     filter.push_back(SkipUnless(call));

@@ -110,10 +110,25 @@ TEST_F(DevIdTest, IsOneNodesAlone) {
   EXPECT_EQ(Enrols(other, MakeDevIdKey()), "ACCEPTED") << "another device";
 }
 
-TEST_F(DevIdTest, IsForgottenWithAnEnrolmentThatShowsNone) {
+TEST_F(DevIdTest, StaysItsNodesWhenThatShowsNoneAnyMore) {
   EXPECT_EQ(Enrols(host, key), "ACCEPTED");
   EXPECT_EQ(Answer(issuer.Enrol(host)), "ACCEPTED") << "it is known by now";
-  EXPECT_TRUE(issuer.Record(host).devid.empty());
+  Host copy;
+  EXPECT_EQ(Enrols(copy, key), "devid-duplicate");
+}
+
+TEST_F(DevIdTest, IsAWaitingNodesToo) {
+  issuer.Choose("/admission/devid", "approval");
+  EXPECT_EQ(Enrols(host, key), "approval-pending");
+  Host copy;
+  EXPECT_EQ(Enrols(copy, key), "devid-duplicate");
+}
+
+TEST_F(DevIdTest, IsFreeForAnotherChipOnceItsNodeIsRemoved) {
+  EXPECT_EQ(Enrols(host, key), "ACCEPTED");
+  Must(issuer.inventory->Remove(host.id(), "uid 0"));
+  Host mainboard;
+  EXPECT_EQ(Enrols(mainboard, key), "ACCEPTED");
 }
 
 }  // namespace

@@ -243,6 +243,16 @@ TEST_F(SignedPolicyTest, TakesNothingElse) {
   EXPECT_EQ(issuer.policy->Current()->version, 0U);
 }
 
+// What is kept and shown as signed is, also where nobody asked for it.
+TEST_F(PolicyBookTest, TakesNoSignatureThatIsNone) {
+  const auto key = Must(crypto::Ed25519Key::Generate());
+  const auto apply = [&](const attest::PolicySignature& signature) {
+    return Apply({.content = Stricter(), .base_version = 0, .signature = signature});
+  };
+  EXPECT_EQ(apply(attest::SignPolicy(ShippedWith(), 1, key)), "policy-signature");
+  EXPECT_EQ(apply(attest::SignPolicy(Stricter(), 1, key)), "version 1");
+}
+
 TEST_F(SignedPolicyTest, TakesNoOldSignatureAgain) {
   const auto older = ShippedWith({{"/appraisal/require_claim", false}});
   const auto old = attest::SignPolicy(older, 4, Signer());

@@ -70,6 +70,14 @@ TEST_F(Confinement, EndsWhoLiftsItsLimits) {
               testing::KilledBySignal(SIGSYS), "");
 }
 
+// Signal 0 hurts nobody.
+TEST_F(Confinement, EndsWhoSignalsAnother) {
+  const pid_t another = ::getpid();
+  EXPECT_EXIT(
+      Confined([another] { return static_cast<int>(::syscall(SYS_tgkill, another, another, 0)); }),
+      testing::KilledBySignal(SIGSYS), "");
+}
+
 TEST_F(Confinement, EndsWhoAborts) {
   EXPECT_EXIT(Confined([]() -> int { std::abort(); }), testing::KilledBySignal(SIGABRT), "");
 }
