@@ -31,11 +31,21 @@ class Feed final : public grpc::ServerWriteReactor<node::EntrySet> {
  public:
   explicit Feed(std::string peer) : peer_(std::move(peer)) {}
 
+  // gRPC takes one write at a time; the client may have a message before its write is done here.
   void Send(uint64_t sequence) {
+    AwaitWrite();
     message_.mutable_bundle()->set_sequence(sequence);
+    writing_ = true;
     StartWrite(&message_);
   }
-  void End(const grpc::Status& status) { Finish(status); }
+  void OnWriteDone(bool) override {
+    writing_ = false;
+    writing_.notify_all();
+  }
+  void End(const grpc::Status& status) {
+    AwaitWrite();
+    Finish(status);
+  }
   void OnCancel() override { Finish(grpc::Status::CANCELLED); }
   void OnDone() override {
     over_ = true;
@@ -49,8 +59,11 @@ class Feed final : public grpc::ServerWriteReactor<node::EntrySet> {
   const std::string& peer() const { return peer_; }
 
  private:
+  void AwaitWrite() const { writing_.wait(true); }
+
   const std::string peer_;
   node::EntrySet message_;
+  std::atomic<bool> writing_ = false;
   std::atomic<bool> over_ = false;
   std::atomic<int> owners_ = 2;
 };
