@@ -92,9 +92,13 @@ way_in := "approval" if {
 	data.admission.unknown == "approval"
 }
 
+
+# A TPM says that the DevID's key is in it and cannot leave it; that is worth as much as the TPM. Software that
+# poses as one says it of any key, so that a stranger needs the certificate of a vendor besides.
 devid_counts if {
 	input.facts.proved.devid.subject
 	data.admission.devid in {"approval", "allow"}
+	ranks[input.facts.proved.assurance] >= ranks[data.admission.devid_assurance]
 }
 
 # Approval: of a new host that comes in this way, and wherever a rule of yours wants it.

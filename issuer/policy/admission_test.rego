@@ -140,6 +140,26 @@ test_devid_lets_in_where_data_says_so if {
 	obligations(decision) == []
 }
 
+test_devid_in_a_tpm_that_nobody_vouches_for_does_not_count if {
+	every assurance in ["inventory", "emulator", "strange"] {
+		refused_with_devid_and(assurance)
+	}
+}
+
+refused_with_devid_and(assurance) if {
+	shown := object.union(object.union(unknown, devid), {"facts": {"proved": {"assurance": assurance}}})
+	decision := data.lodekey.admission.decision with input as shown with data.admission.devid as "allow"
+	not decision.allow
+}
+
+test_devid_in_an_emulator_counts_where_data_says_so if {
+	shown := object.union(object.union(unknown, devid), {"facts": {"proved": {"assurance": "emulator"}}})
+	decision := data.lodekey.admission.decision with input as shown
+		with data.admission.devid as "allow"
+		with data.admission.devid_assurance as "emulator"
+	decision.allow
+}
+
 test_devid_with_approval if {
 	decision := data.lodekey.admission.decision with input as object.union(unknown, devid) with data.admission.devid as "approval"
 	obligations(decision) == approval

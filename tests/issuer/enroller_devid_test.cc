@@ -13,6 +13,8 @@ class DevIdTest : public EnrollerTest {
   DevIdTest() : authority(issuer.now) {
     issuer.context->devid_roots = {authority.root()};
     issuer.Choose("/admission/devid", "allow");
+    // The hosts of these tests have no certificate of a vendor.
+    issuer.Choose("/admission/devid_assurance", "inventory");
   }
 
   // What a host does otherwise than one without a DevID. `wrong` writes into what the chip signs.
@@ -89,6 +91,12 @@ TEST_F(DevIdTest, IsProvedInEveryEnrolment) {
   static const std::string kNode(64, 'a');
   const auto others = [](attest::BindingContext& binding) { binding.node_id = kNode; };
   EXPECT_EQ(Answer(issuer.Enrol(host, Showing(host, key, others))), "binding-mismatch");
+  EXPECT_FALSE(IsKnown(host));
+}
+
+TEST_F(DevIdTest, ProvesNothingInATpmThatNobodyVouchesFor) {
+  issuer.Choose("/admission/devid_assurance", "hardware");
+  EXPECT_EQ(Enrols(host, key), "ek-not-in-inventory");
   EXPECT_FALSE(IsKnown(host));
 }
 
