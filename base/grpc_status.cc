@@ -49,4 +49,10 @@ Code CodeOfGrpcStatus(int status) {
   return row == kTable.end() ? Code::kInternal : row->code;
 }
 
+std::string HeaderText(std::string_view text) {
+  std::string safe;
+  for (const char c : text) safe.push_back(c >= 0x20 && c < 0x7f ? c : ' ');
+  return safe;
+}
+
 }  // namespace lodekey

@@ -146,12 +146,10 @@ std::string PendingListText(const std::vector<Node>& nodes) {
       const auto found = shown.find(name);
       return found == shown.end() ? std::string() : found->second;
     };
-    rows.push_back({ShortNodeId(node.id()), what("assurance"), what("manufacturer"), what("source"),
-                    what("devid"), FormatUnixMs(node.created_unix_ms()),
-                    FormatUnixMs(node.last_seen_unix_ms())});
+    rows.push_back({ShortNodeId(node.id()), what("assurance"), what("source"), what("devid"),
+                    FormatUnixMs(node.created_unix_ms()), FormatUnixMs(node.last_seen_unix_ms())});
   }
-  return FormatTable(
-      {"NODE", "ASSURANCE", "MANUFACTURER", "SOURCE", "DEVID", "FIRST SEEN", "LAST SEEN"}, rows);
+  return FormatTable({"NODE", "ASSURANCE", "SOURCE", "DEVID", "FIRST SEEN", "LAST SEEN"}, rows);
 }
 
 std::string SettledText(const lodekey::admin::v1::AdmitNodesResponse& response, bool denied,

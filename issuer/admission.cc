@@ -26,7 +26,6 @@ Error ApprovalPending(const NodeId& id) {
 std::map<std::string, std::string> ShownBy(const ProvedHost& host) {
   std::map<std::string, std::string> shown = {
       {"assurance", std::string(attest::AssuranceName(host.facts.assurance))},
-      {"manufacturer", host.facts.manufacturer},
       {"source", host.scene.source}};
   if (host.facts.devid) shown["devid"] = DevIdName(*host.facts.devid);
   std::erase_if(shown, [](const auto& item) { return item.second.empty(); });

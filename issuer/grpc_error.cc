@@ -8,16 +8,6 @@
 #include "platform/log.h"
 
 namespace lodekey::issuer {
-namespace {
-
-// Header values are ASCII on one line.
-std::string HeaderText(const std::string& text) {
-  std::string safe;
-  for (const char c : text) safe.push_back(c >= 0x20 && c < 0x7f ? c : ' ');
-  return safe;
-}
-
-}  // namespace
 
 grpc::Status ToGrpcStatus(grpc::ServerContextBase& context, const Error& error, Audience audience,
                           std::string_view call) {

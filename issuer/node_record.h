@@ -96,7 +96,7 @@ struct NodeRecord {
   Time last_seen = {};
   // When an enrolment was accepted whose resetCount was lower than the one before it.
   std::optional<Time> reset_count_decreased = {};
-  // Of one that waits for approval: what it showed ("assurance", "manufacturer", "source",
+  // Of one that waits for approval: what it showed ("assurance", "source",
   // "devid").
   std::map<std::string, std::string> shown = {};
   Bytes devid = {};  // SHA-256 of the key (SPKI) of the DevID it enrolled with; empty: none

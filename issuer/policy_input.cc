@@ -145,7 +145,6 @@ std::string AdmissionInput(const PolicyScene& scene, const NodeRecord& record,
   Json facts = FactsOf(scene, record);
   State(facts, "proved", "assurance", std::string(attest::AssuranceName(admission.assurance)));
   State(facts, "proved", "assurance_reason", admission.assurance_reason);
-  State(facts, "proved", "manufacturer", admission.manufacturer);
   if (admission.finished && admission.devid) {
     facts["proved"]["devid"] = {{"subject", admission.devid->subject},
                                 {"serial", admission.devid->serial},

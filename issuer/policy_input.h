@@ -28,7 +28,6 @@ struct PolicyScene {
 struct AdmissionFacts {
   attest::Assurance assurance = attest::Assurance::kInventory;
   std::string assurance_reason = {};  // why it is no higher
-  std::string manufacturer = {};      // of the TPM, as its certificate says
   std::optional<attest::ProvedDevId> devid = {};
   bool finished = false;  // possession of the TPM is proved: false at StartEnrolment
 };

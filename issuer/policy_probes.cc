@@ -28,7 +28,6 @@ Json Facts() {
   return {{"proved",
            {{"assurance", "none"},
             {"assurance_reason", kWrong},
-            {"manufacturer", ""},
             {"attestation_key", "new"},
             {"firmware_changed", "yes"},
             {"clock_safe", "no"}}},

@@ -92,7 +92,6 @@ way_in := "approval" if {
 	data.admission.unknown == "approval"
 }
 
-
 # A TPM says that the DevID's key is in it and cannot leave it; that is worth as much as the TPM. Software that
 # poses as one says it of any key, so that a stranger needs the certificate of a vendor besides.
 devid_counts if {
@@ -101,7 +100,8 @@ devid_counts if {
 	ranks[input.facts.proved.assurance] >= ranks[data.admission.devid_assurance]
 }
 
-# Approval: of a new host that comes in this way, and wherever a rule of yours wants it.
+# Approval: of a new host that comes in this way, or that a rule of yours names. One that the inventory has was
+# approved by whoever put it there: for such a host the obligation is met.
 
 approval if {
 	is_new
