@@ -1,10 +1,14 @@
 #include "attest/devid.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "attest/appraisal_rules.h"
 #include "attest/key_rules.h"
 #include "base/hex.h"
+#include "crypto/certificate_use.h"
 
 namespace lodekey::attest {
 namespace {
@@ -43,6 +47,52 @@ Result<std::vector<crypto::Certificate>> ReadCertificates(const std::vector<Byte
   return chain;
 }
 
+std::unexpected<Error> WrongUsage(std::string text, std::string advice) {
+  return Untrusted("devid-usage", std::move(text), std::move(advice));
+}
+
+// Key purposes of RFC 5280, section 4.2.1.12, that are not a device's: all but clientAuth, which
+// IEEE 802.1X and TLS ask of it.
+bool IsOtherPurpose(const std::string& usage) {
+  constexpr std::string_view kPurposes = "1.3.6.1.5.5.7.3.";
+  constexpr std::string_view kClientAuth = "1.3.6.1.5.5.7.3.2";
+  return usage.starts_with(kPurposes) && usage != kClientAuth;
+}
+
+Result<void> CheckPurpose(const crypto::Certificate& leaf, const std::vector<std::string>& wanted) {
+  std::vector<std::string> usages = leaf.ExtendedKeyUsages();
+  if (wanted.empty()) {
+    if (usages.empty() || !std::ranges::all_of(usages, IsOtherPurpose)) return {};
+    return WrongUsage(
+        fmt::format("the DevID's certificate is for other uses alone: {}", fmt::join(usages, ", ")),
+        "Show the host's DevID instead. Where it has this certificate by design, certify it "
+        "without "
+        "extended key usages, or name them in admission.devid_usage on the issuer.");
+  }
+  std::ranges::move(crypto::CertificatePolicies(leaf), std::back_inserter(usages));
+  if (std::ranges::find_first_of(usages, wanted) != usages.end()) return {};
+  return WrongUsage(
+      fmt::format("the DevID's certificate has neither an extended key usage nor a policy of: {}",
+                  fmt::join(wanted, ", ")),
+      "Show the host's DevID instead; if this is it, have it certified with one of these, or "
+      "correct "
+      "admission.devid_usage on the issuer.");
+}
+
+// An authority certifies more than DevIDs: what is for something else names a device no better than
+// any other certificate whose key happens to be in a TPM.
+Result<void> CheckUsage(const crypto::Certificate& leaf, const std::vector<std::string>& wanted) {
+  if (leaf.is_ca())
+    return WrongUsage("the DevID's certificate is one of a certificate authority",
+                      "Put the device's certificate first in devid.certificate of the host.");
+  // IEEE 802.1AR-2018, 8.10: a DevID signs. RFC 5280 lets the extension be absent; a DevID whose
+  // maker wrote no profile is told from nothing else.
+  if (!crypto::SaysDigitalSignature(leaf))
+    return WrongUsage("the DevID's certificate does not say that its key is for digital signatures",
+                      "Have it certified with the key usage digitalSignature.");
+  return CheckPurpose(leaf, wanted);
+}
+
 Result<void> CheckPath(const crypto::Certificate& leaf,
                        const std::vector<crypto::Certificate>& intermediates,
                        const std::vector<crypto::Certificate>& roots, Time now) {
@@ -65,14 +115,13 @@ Result<void> CheckPath(const crypto::Certificate& leaf,
 }  // namespace
 
 Result<DevIdClaim> ReadDevIdClaim(const std::vector<Bytes>& certificates, ByteView key_public,
-                                  const std::vector<crypto::Certificate>& roots, Time now) {
+                                  const DevIdProfile& profile, Time now) {
   ASSIGN_OR_RETURN(auto chain, ReadCertificates(certificates), "DevID");
   ASSIGN_OR_RETURN(const tpm::PublicArea key, ReadDevIdKey(key_public), "DevID");
   const crypto::Certificate leaf = chain.front();
   if (!(leaf.key() == key.key()))
     return Untrusted("devid-key-mismatch", "the DevID's certificate is for another key");
-  if (leaf.is_ca())
-    return Untrusted("devid-usage", "the DevID's certificate is one of a certificate authority");
+  RETURN_IF_ERROR(CheckUsage(leaf, profile.usages), "DevID");
   DevIdClaim claim{.unproved = {.subject = leaf.subject(),
                                 .serial = ToHex(leaf.serial()),
                                 .issuer = leaf.issuer(),
@@ -84,7 +133,7 @@ Result<DevIdClaim> ReadDevIdClaim(const std::vector<Bytes>& certificates, ByteVi
       return Malformed(fmt::format("a name in a DevID has at most {} bytes", kMaxDevIdName));
   }
   chain.erase(chain.begin());
-  RETURN_IF_ERROR(CheckPath(leaf, chain, roots, now), "DevID");
+  RETURN_IF_ERROR(CheckPath(leaf, chain, profile.roots, now), "DevID");
   return claim;
 }
 

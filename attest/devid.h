@@ -34,15 +34,24 @@ struct DevIdClaim {
   tpm::Name key_name;
 };
 
+// What makes a certificate a DevID of the operator's.
+struct DevIdProfile {
+  std::vector<crypto::Certificate> roots = {};
+  // Dotted object identifiers, of which the leaf has one: as an extended key usage or as a
+  // certificate policy (TCG's own are policies, tcg-cap-verifiedTPMFixed 2.23.133.11.1.2). Empty:
+  // any leaf will do that its extended key usages, if it has any, do not confine to something else.
+  std::vector<std::string> usages = {};
+};
+
 // `certificates`: DER, leaf first. `key_public`: the TPM2B_PUBLIC that the host says the leaf's key
 // has. The path to a root and its validity at `now` are checked, and that the area is one of a key
 // that was born in a chip and stays there, and signs what it is given: neither restricted nor for
 // decryption. Errors, kUntrusted or kInvalidArgument: "devid-too-large", "devid-malformed",
-// "devid-usage" (the certificate of an authority), "devid-key-mismatch", "devid-key-attributes",
-// "key-weak", "devid-unknown-ca", "devid-expired" (or not valid yet), and those of
-// tpm::PublicArea::Parse.
+// "devid-usage" (the certificate of an authority, or one that is for something else),
+// "devid-key-mismatch", "devid-key-attributes", "key-weak", "devid-unknown-ca", "devid-expired" (or
+// not valid yet), and those of tpm::PublicArea::Parse.
 Result<DevIdClaim> ReadDevIdClaim(const std::vector<Bytes>& certificates, ByteView key_public,
-                                  const std::vector<crypto::Certificate>& roots, Time now);
+                                  const DevIdProfile& profile, Time now);
 
 // `certification`: TPM2_Certify of the claim's key by `ak`, over `qualifying` (Bind,
 // Purpose::kEnrolDevId). kUntrusted: "devid-not-certified", "devid-certified-other-key", and the

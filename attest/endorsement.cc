@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "attest/tpm_manufacturer.h"
 #include "base/reader.h"
 
 namespace lodekey::attest {
@@ -16,6 +17,10 @@ EkAppraisal Only(std::string reason, std::string explanation) {
   return {.assurance = Assurance::kInventory,
           .reason = std::move(reason),
           .explanation = std::move(explanation)};
+}
+
+EkAppraisal Vouched(Assurance assurance, const crypto::Certificate& certificate) {
+  return {.assurance = assurance, .manufacturer = TpmManufacturer(certificate)};
 }
 
 Result<size_t> ReadDerLength(Reader& reader) {
@@ -123,9 +128,9 @@ Result<EkAppraisal> AppraiseEkCertificate(const tpm::PublicArea& ek, ByteView st
   }
   const auto intermediates = ReadChain(chain);
   if (ChainsTo(*certificate, intermediates, roots.hardware))
-    return EkAppraisal{.assurance = Assurance::kHardware};
+    return Vouched(Assurance::kHardware, *certificate);
   if (ChainsTo(*certificate, intermediates, roots.emulators))
-    return EkAppraisal{.assurance = Assurance::kEmulator};
+    return Vouched(Assurance::kEmulator, *certificate);
   return Only("ek-certificate-unknown-ca",
               fmt::format("no configured vendor root leads to issuer '{}'", certificate->issuer()));
 }

@@ -30,6 +30,7 @@ struct EkAppraisal {
   // "ek-certificate-usage", "ek-certificate-unknown-ca"; empty for a chain to a vendor's root.
   std::string reason = {};
   std::string explanation = {};
+  std::string manufacturer = {};  // TpmManufacturer, where the chain leads to a configured root
 };
 
 // `stored` is the certificate as the chip stores it (padding after the DER is cut), `chain` what

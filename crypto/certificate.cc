@@ -10,6 +10,7 @@
 
 #include "crypto/der.h"
 #include "crypto/encoding.h"
+#include "crypto/oid.h"
 #include "crypto/padded_serial.h"
 #include "crypto/ssl_error.h"
 
@@ -42,15 +43,6 @@ std::string NameText(const X509_NAME* name) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
   return {data, static_cast<size_t>(size)};
-}
-
-std::string Dotted(const ASN1_OBJECT* object) {
-  const int size = OBJ_obj2txt(nullptr, 0, object, 1);
-  if (size <= 0) return {};
-  std::string text(static_cast<size_t>(size) + 1, '\0');
-  OBJ_obj2txt(text.data(), static_cast<int>(text.size()), object, 1);
-  text.pop_back();
-  return text;
 }
 
 std::string Characters(const ASN1_STRING* string) {
@@ -184,7 +176,7 @@ std::vector<std::string> Certificate::ExtendedKeyUsages() const {
   std::vector<std::string> dotted;
   dotted.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
-    dotted.push_back(Dotted(sk_ASN1_OBJECT_value(usages.get(), i)));
+    dotted.push_back(DottedOid(sk_ASN1_OBJECT_value(usages.get(), i)));
   }
   return dotted;
 }
@@ -194,7 +186,7 @@ std::vector<std::string> Certificate::UnknownCriticalExtensions() const {
   for (int i = 0; i < X509_get_ext_count(x509()); ++i) {
     X509_EXTENSION* extension = X509_get_ext(x509(), i);
     if (X509_EXTENSION_get_critical(extension) == 1 && X509_supported_extension(extension) == 0) {
-      unknown.push_back(Dotted(X509_EXTENSION_get_object(extension)));
+      unknown.push_back(DottedOid(X509_EXTENSION_get_object(extension)));
     }
   }
   return unknown;

@@ -1,11 +1,17 @@
 // A host with a DevID of its operator's, who has an authority for it.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+#include <openssl/conf.h>
+#include <openssl/x509v3.h>
+
 #include "attest/binding.h"
 #include "attest/devid.h"
+#include "base/handle.h"
 #include "crypto/certificate_builder.h"
 #include "crypto/private_key.h"
 #include "tests/attest/scene.h"
@@ -36,6 +42,30 @@ class DevIdAuthority {
   Bytes Certify(const crypto::PublicKey& key, const crypto::CertificateSpec& spec) const {
     return Must(crypto::SignCertificate(spec, key, &root_, key_)).der();
   }
+  // The same with this extension (by its name and value for OpenSSL) in place of the one of its
+  // kind; "" takes that away.
+  Bytes CertifyWith(const crypto::PublicKey& key, const crypto::CertificateSpec& spec, int nid,
+                    const char* value) const {
+    const Bytes usual = Certify(key, spec);
+    const unsigned char* at = usual.data();
+    const CHandle<X509, X509_free> x509(d2i_X509(nullptr, &at, static_cast<long>(usual.size())));
+    X509_EXTENSION_free(
+        X509_delete_ext(x509.get(), X509_get_ext_by_NID(x509.get(), nid, /*lastpos=*/-1)));
+    if (*value != '\0') {
+      const CHandle<CONF, NCONF_free> none(NCONF_new(nullptr));
+      X509V3_CTX context;
+      X509V3_set_ctx(&context, root_.x509(), x509.get(), nullptr, nullptr, 0);
+      X509V3_set_nconf(&context, none.get());
+      const CHandle<X509_EXTENSION, X509_EXTENSION_free> extension(
+          X509V3_EXT_nconf_nid(none.get(), &context, nid, value));
+      EXPECT_EQ(X509_add_ext(x509.get(), extension.get(), -1), 1) << value;
+    }
+    EXPECT_GT(X509_sign(x509.get(), key_.evp(), EVP_sha256()), 0);
+    unsigned char* der = nullptr;
+    const int size = i2d_X509(x509.get(), &der);
+    const CHandle<unsigned char, [](unsigned char* bytes) { OPENSSL_free(bytes); }> owner(der);
+    return {der, der + std::max(size, 0)};
+  }
 
  private:
   Time now_;
@@ -54,7 +84,7 @@ inline SoftwareKey MakeDevIdKey(const ChangeArea& change = {}) {
 struct DevIdScene {
   DevIdAuthority authority = DevIdAuthority();
   SoftwareKey key = MakeDevIdKey();
-  std::vector<crypto::Certificate> roots = {authority.root()};
+  attest::DevIdProfile profile = {.roots = {authority.root()}};
   std::vector<Bytes> certificates = {authority.Certify(key.area.key(), authority.Spec("host-7"))};
   Bytes key_public = key.area.tpm2b();
   Time now = kDevIdNow;
@@ -64,7 +94,13 @@ struct DevIdScene {
   bool certified = true;
 
   Result<attest::DevIdClaim> Claim() const {
-    return attest::ReadDevIdClaim(certificates, key_public, roots, now);
+    return attest::ReadDevIdClaim(certificates, key_public, profile, now);
+  }
+  // What comes of a certificate with this extension.
+  std::string ProblemWith(int nid, const char* value) {
+    certificates = {authority.CertifyWith(key.area.key(), authority.Spec("host-7"), nid, value)};
+    const auto claim = Claim();
+    return claim ? "" : std::string(claim.error().Name());
   }
   // Start and finish of its enrolment.
   Result<attest::ProvedDevId> Prove() const {

@@ -41,9 +41,9 @@ TEST(DevId, ChainsOverIntermediates) {
 
 TEST(DevId, IsRefusedFromAnotherAuthority) {
   DevIdScene scene;
-  scene.roots = {DevIdAuthority().root()};
+  scene.profile.roots = {DevIdAuthority().root()};
   EXPECT_EQ(ProblemOf(scene.Claim()), "devid-unknown-ca");
-  scene.roots.clear();
+  scene.profile.roots.clear();
   EXPECT_EQ(ProblemOf(scene.Claim()), "devid-unknown-ca");
 }
 
@@ -91,6 +91,32 @@ TEST(DevId, IsNoAuthority) {
   scene.certificates = {
       scene.authority.Certify(scene.key.area.key(), scene.authority.Spec("host-7", /*ca=*/true))};
   EXPECT_EQ(ProblemOf(scene.Claim()), "devid-usage");
+}
+
+// IEEE 802.1AR-2018, 8.10.
+TEST(DevId, IsForSignatures) {
+  DevIdScene scene;
+  EXPECT_EQ(scene.ProblemWith(NID_key_usage, "critical,digitalSignature,keyEncipherment"), "");
+  EXPECT_EQ(scene.ProblemWith(NID_key_usage, "critical,keyAgreement"), "devid-usage");
+  EXPECT_EQ(scene.ProblemWith(NID_key_usage, ""), "devid-usage") << "it says nothing";
+}
+
+TEST(DevId, IsNoCertificateForSomethingElse) {
+  DevIdScene scene;
+  for (const char* other : {"serverAuth", "codeSigning", "serverAuth,emailProtection"})
+    EXPECT_EQ(scene.ProblemWith(NID_ext_key_usage, other), "devid-usage") << other;
+  for (const char* own : {"clientAuth", "serverAuth,clientAuth", "2.5.29.37.0", "1.2.3.4"})
+    EXPECT_EQ(scene.ProblemWith(NID_ext_key_usage, own), "") << own;
+}
+
+TEST(DevId, HasOneOfTheConfiguredUses) {
+  DevIdScene scene;
+  scene.profile.usages = {"1.2.3.4", "2.23.133.11.1.2"};
+  EXPECT_EQ(ProblemOf(scene.Claim()), "devid-usage") << "it says nothing";
+  EXPECT_EQ(scene.ProblemWith(NID_ext_key_usage, "clientAuth"), "devid-usage");
+  EXPECT_EQ(scene.ProblemWith(NID_ext_key_usage, "serverAuth,1.2.3.4"), "");
+  EXPECT_EQ(scene.ProblemWith(NID_certificate_policies, "2.23.133.11.1.1"), "devid-usage");
+  EXPECT_EQ(scene.ProblemWith(NID_certificate_policies, "2.23.133.11.1.1,2.23.133.11.1.2"), "");
 }
 
 TEST(DevId, SignsAndNothingElse) {

@@ -67,6 +67,19 @@ crypto::Certificate Sign(const std::string& name, const crypto::PublicKey& key, 
   return Must(crypto::Certificate::FromDer({der, static_cast<size_t>(size)}));
 }
 
+void AddTpmNameOf(X509* x509, const std::string& manufacturer) {
+  const CHandle<GENERAL_NAMES, GENERAL_NAMES_free> names(GENERAL_NAMES_new());
+  GENERAL_NAME* const name = GENERAL_NAME_new();
+  X509_NAME* const directory = X509_NAME_new();
+  const CHandle<ASN1_OBJECT, ASN1_OBJECT_free> attribute(OBJ_txt2obj("2.23.133.2.1", 1));
+  Check(X509_NAME_add_entry_by_OBJ(directory, attribute.get(), MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(manufacturer.data()),
+                                   static_cast<int>(manufacturer.size()), -1, 0) == 1);
+  GENERAL_NAME_set0_value(name, GEN_DIRNAME, directory);
+  Check(sk_GENERAL_NAME_push(names.get(), name) > 0);
+  Check(X509_add1_ext_i2d(x509, NID_subject_alt_name, names.get(), 1, 0) == 1);
+}
+
 }  // namespace
 
 EkVendor::EkVendor(bool ca_intermediate)
@@ -93,19 +106,12 @@ void AddUnknownCritical(X509* x509, X509V3_CTX* context) {
   Check(extension != nullptr && X509_add_ext(x509, extension.get(), -1) == 1);
 }
 
-void AddTpmName(X509* x509, X509V3_CTX*) {
-  // subjectAltName, critical: directoryName { tcg-at-tpmManufacturer = "id:4C4F4445" }.
-  static constexpr std::string_view kManufacturer = "id:4C4F4445";
-  const CHandle<GENERAL_NAMES, GENERAL_NAMES_free> names(GENERAL_NAMES_new());
-  GENERAL_NAME* const name = GENERAL_NAME_new();
-  X509_NAME* const directory = X509_NAME_new();
-  const CHandle<ASN1_OBJECT, ASN1_OBJECT_free> attribute(OBJ_txt2obj("2.23.133.2.1", 1));
-  Check(X509_NAME_add_entry_by_OBJ(directory, attribute.get(), MBSTRING_UTF8,
-                                   reinterpret_cast<const unsigned char*>(kManufacturer.data()),
-                                   static_cast<int>(kManufacturer.size()), -1, 0) == 1);
-  GENERAL_NAME_set0_value(name, GEN_DIRNAME, directory);
-  Check(sk_GENERAL_NAME_push(names.get(), name) > 0);
-  Check(X509_add1_ext_i2d(x509, NID_subject_alt_name, names.get(), 1, 0) == 1);
+std::function<void(X509*, X509V3_CTX*)> TpmName(std::string manufacturer) {
+  return [manufacturer = std::move(manufacturer)](X509* x509, X509V3_CTX*) {
+    AddTpmNameOf(x509, manufacturer);
+  };
 }
+
+void AddTpmName(X509* x509, X509V3_CTX*) { AddTpmNameOf(x509, "id:4C4F4445"); }
 
 }  // namespace lodekey::test

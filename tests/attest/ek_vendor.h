@@ -48,7 +48,9 @@ class EkVendor {
 
 // A critical extension that nobody understands.
 void AddUnknownCritical(X509* x509, X509V3_CTX* context);
-// The critical SAN with the chip's maker that stands in for an empty subject.
+// The critical SAN with the chip's maker (tcg-at-tpmManufacturer) that stands in for an empty
+// subject; that of AddTpmName is "id:4C4F4445".
+std::function<void(X509*, X509V3_CTX*)> TpmName(std::string manufacturer);
 void AddTpmName(X509* x509, X509V3_CTX* context);
 
 }  // namespace lodekey::test

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "attest/key_rules.h"
+#include "attest/tpm_manufacturer.h"
 #include "tests/attest/ek_vendor.h"
 #include "tests/attest/scene.h"
 #include "tests/attest/shared_data.h"
@@ -103,6 +104,31 @@ TEST(EkCertificate, A60IsTakenWithACriticalSanAndNotWithAnUnknownCriticalExtensi
                   "ek-certificate-unknown-ca");
 }
 
+std::string ManufacturerOf(const std::string& written, const VendorRoots& roots = HardwareRoots()) {
+  return Appraise(Vendor().Certify(Ek(), {.extend = test::TpmName(written)}).der(), {}, roots)
+      .manufacturer;
+}
+
+TEST(EkCertificate, SaysWhoMadeTheChip) {
+  EXPECT_EQ(ManufacturerOf("id:494E5443"), "INTC");
+  EXPECT_EQ(ManufacturerOf("id:49465800"), "IFX") << "filled up with zeros";
+  EXPECT_EQ(ManufacturerOf("id:53544D20"), "STM") << "filled up with a blank";
+  EXPECT_EQ(ManufacturerOf("id:494e5443", {.emulators = {Vendor().root()}}), "INTC");
+  EXPECT_EQ(Appraise(Vendor().Certify(Ek()).der()).manufacturer, "") << "it does not say";
+}
+
+TEST(EkCertificate, TellsAMakerOfAnotherKindAsItIsWritten) {
+  for (const char* id : {"id:00001014", "id:494E54", "id:494E544300", "id:00000000", "Example"})
+    EXPECT_EQ(ManufacturerOf(id), id);
+  for (const std::string& id :
+       {std::string("id:\n"), std::string("caf\xc3\xa9"), std::string(kMaxManufacturer + 1, 'a')})
+    EXPECT_EQ(ManufacturerOf(id), "") << "not printable, or too long";
+}
+
+TEST(EkCertificate, SaysNothingOfTheMakerWhereNobodyVouchesForIt) {
+  EXPECT_EQ(ManufacturerOf("id:494E5443", {}), "");
+}
+
 TEST(EkCertificate, A66ProvesNothingWithAnotherUsageOrOfACa) {
   for (const char* usage : {"", "clientAuth", "2.23.133.8.3"}) {
     ExpectInventory(Appraise(Vendor().Certify(Ek(), {.usage = usage}).der()),
@@ -172,6 +198,9 @@ TEST(EkCertificate, OfACapturedChipChainsToItsCa) {
   const auto appraise = [&](const VendorRoots& roots) {
     return Must(AppraiseEkCertificate(area, *certificate, chain, roots)).assurance;
   };
+  EXPECT_EQ(
+      Must(AppraiseEkCertificate(area, *certificate, chain, {.emulators = {ca}})).manufacturer,
+      "id:00001014");
   EXPECT_EQ(appraise({.hardware = {ca}}), Assurance::kHardware);
   EXPECT_EQ(appraise({.emulators = {ca}}), Assurance::kEmulator);
   EXPECT_EQ(appraise(HardwareRoots()), Assurance::kInventory);

@@ -40,6 +40,8 @@ TEST(TokenPurpose, IsForSomebody) {
   EXPECT_EQ(Problem({.audiences = {"x", ""}}), "audience-invalid");
   EXPECT_EQ(Problem({.audiences = {std::string(kMaxAudienceSize, 'x')}}), "");
   EXPECT_EQ(Problem({.audiences = {std::string(kMaxAudienceSize + 1, 'x')}}), "audience-invalid");
+  EXPECT_EQ(Problem({.audiences = {"d\nb"}}), "audience-invalid");
+  EXPECT_EQ(Problem({.audiences = {"b\u00fccher"}}), "");
   EXPECT_EQ(Problem({.audiences = Numbers(kMaxAudiences)}), "");
   EXPECT_EQ(Problem({.audiences = Numbers(kMaxAudiences + 1)}), "audience-invalid");
 }

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto/certificate.h"
+#include "crypto/directory_name.h"
 #include "tests/support/must.h"
 
 namespace lodekey::crypto {
@@ -16,6 +17,7 @@ namespace {
 
 using test::Must;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::IsEmpty;
 
 namespace fs = std::filesystem;
@@ -72,6 +74,12 @@ TEST(CapturedEkCertificate, ChainsToTheAuthorityOfItsEmulator) {
     EXPECT_THAT(ek.UnknownCriticalExtensions(), IsEmpty()) << path;
     EXPECT_EQ(FormatTime(ek.not_after()), "9999-12-31T23:59:59.000Z") << path;
     EXPECT_FALSE(ek.is_ca()) << path;
+    EXPECT_THAT(DirectoryNameAttributes(ek),
+                ElementsAre(NameAttribute{.oid = "2.23.133.2.1", .value = "id:00001014"},
+                            NameAttribute{.oid = "2.23.133.2.2", .value = "swtpm"},
+                            NameAttribute{.oid = "2.23.133.2.3", .value = "id:20191023"}))
+        << path;
+    EXPECT_EQ(DirectoryNameAttributes(ek, 1).size(), 1U) << "bounded";
     EXPECT_FALSE(ek.key().HasRocaFingerprint()) << path;
     const auto chain = BuildChain(ek, authorities, roots, {.at = ek.not_before()});
     ASSERT_TRUE(chain) << path << ": " << chain.error().text;

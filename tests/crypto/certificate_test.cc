@@ -8,7 +8,9 @@
 #include <openssl/x509.h>
 
 #include "base/hex.h"
+#include "crypto/certificate_use.h"
 #include "crypto/der.h"
+#include "crypto/directory_name.h"
 #include "tests/crypto/test_ca.h"
 #include "tests/support/must.h"
 
@@ -55,6 +57,13 @@ TEST(Certificate, TellsWhatItSays) {
   EXPECT_TRUE(Root().certificate.is_ca());
   EXPECT_THAT(Root().certificate.UriSans(), IsEmpty());
   EXPECT_THAT(Root().certificate.ExtendedKeyUsages(), IsEmpty());
+}
+
+TEST(Certificate, SaysWhatItsKeyIsFor) {
+  EXPECT_TRUE(SaysDigitalSignature(Leaf()));
+  EXPECT_FALSE(SaysDigitalSignature(Root().certificate)) << "an authority's";
+  EXPECT_THAT(CertificatePolicies(Leaf()), IsEmpty());
+  EXPECT_THAT(DirectoryNameAttributes(Leaf()), IsEmpty()) << "its names are of other kinds";
 }
 
 TEST(Certificate, ReadsTimesOfBothEncodingsUpToTheLastSecondOf9999) {
