@@ -73,7 +73,7 @@ bool AttestationPool::stopping() const {
   return stopping_;
 }
 
-void AttestationPool::Push(uid_t user, FairQueue::Work work) {
+void AttestationPool::Push(uid_t user, Queue::Work work) {
   const std::scoped_lock lock(mutex_);
   queue_.Push(user, std::move(work));
   wake_.notify_one();

@@ -5,11 +5,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <sys/types.h>
 #include <thread>
 #include <vector>
 
 #include "agent/attestor.h"
-#include "agent/fair_queue.h"
+#include "base/fair_queue.h"
 #include "base/result.h"
 
 namespace lodekey::agent {
@@ -42,7 +43,9 @@ class AttestationPool {
   void Confirm(Caller caller, std::function<void(Result<void>)> done);
 
  private:
-  void Push(uid_t user, FairQueue::Work work);
+  using Queue = FairQueue<uid_t>;
+
+  void Push(uid_t user, Queue::Work work);
   void Serve();
   bool stopping() const;
   Result<Attested> AttestNow(const CallingProcess& caller, const Wanted& wanted);
@@ -50,7 +53,7 @@ class AttestationPool {
   const Attestors attestors_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  FairQueue queue_{kThreads - 1};
+  Queue queue_{kThreads - 1};
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

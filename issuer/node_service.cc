@@ -32,7 +32,7 @@ constexpr Bounds kEvidence = {.bytes = attest::kMaxBootLogSize + attest::kMaxIma
 // An item is a field, and has its entry with revision, its kind with what that holds (audiences,
 // scopes and a task), and selectors of three fields each.
 constexpr size_t kItemFields =
-    3 + 1 + kMaxTokenAudiences + kMaxTokenScopes + 1 + 3 * kMaxItemSelectors;
+    3 + 1 + attest::kMaxAudiences + attest::kMaxScopes + 1 + 3 * kMaxItemSelectors;
 constexpr Bounds kItems = {.bytes = kMaxIssueItems * (size_t{16} << 10),
                            .fields = kMaxIssueItems * kItemFields};
 
@@ -74,6 +74,14 @@ Result<std::string_view> PeerPem(const grpc::CallbackServerContext& context) {
   if (found.size() == 1) return std::string_view(found.front().data(), found.front().size());
   return Fail(Code::kUntrusted, "the peer showed no certificate",
               {.name = "peer-certificate", .advice = "The agent enrols first."});
+}
+
+// What waits with a call: of a record what may be large.
+size_t WeightOf(const NodeRecord& record) {
+  size_t bytes = record.last_verdict.size();
+  if (record.enrolment) bytes += record.enrolment->ledger.size();
+  for (const IssuedNonce& nonce : record.nonces) bytes += nonce.reply.size();
+  return bytes;
 }
 
 Caller CallerOf(const grpc::CallbackServerContext& context) {
@@ -120,13 +128,14 @@ using RawService = node::NodeService::WithRawCallbackMethod_StartEnrolment<
 
 class Service final : public RawService {
  public:
-  Service(Context& context, Connections& connections, EntryFeed& feed)
+  Service(Context& context, Connections& connections, EntryFeed& feed, WorkPool& pool)
       : strangers_(context.config),
         enroller_(context, strangers_),
         attestation_(context),
         issuance_(context),
         connections_(connections),
-        feed_(feed) {}
+        feed_(feed),
+        pool_(pool) {}
 
  private:
   grpc::ServerUnaryReactor* StartEnrolment(grpc::CallbackServerContext* context,
@@ -139,7 +148,11 @@ class Service final : public RawService {
       node::StartEnrolmentRequest message;
       if (const auto read = ReadEnrolment(caller.source, *request, kKeys, message); !read)
         return answer(std::unexpected(read.error()));
-      answer(enroller_.Start(message, caller));
+      Serve(*context,
+            {.kind = WorkKind::kEnrolment, .user = caller.source, .bytes = request->Length()},
+            answer, [this, answer, caller, message = std::move(message)] {
+              answer(enroller_.Start(message, caller));
+            });
     });
   }
 
@@ -153,7 +166,11 @@ class Service final : public RawService {
       node::FinishEnrolmentRequest message;
       if (const auto read = ReadEnrolment(caller.source, *request, kEvidence, message); !read)
         return answer(std::unexpected(read.error()));
-      enroller_.Finish(message, caller, answer);
+      Serve(*context,
+            {.kind = WorkKind::kEnrolment, .user = caller.source, .bytes = request->Length()},
+            answer, [this, answer, caller, message = std::move(message)] {
+              enroller_.Finish(message, caller, answer);
+            });
     });
   }
 
@@ -171,7 +188,14 @@ class Service final : public RawService {
       node::AttestRequest message;
       if (const auto parsed = Parse(*request, kEvidence, message); !parsed)
         return answer(std::unexpected(parsed.error()));
-      attestation_.Attest(*std::move(peer), message, AddressOf(context->peer()), answer);
+      const WorkPool::Call call = {
+          .kind = WorkKind::kAttestation, .user = peer->record.id, .bytes = request->Length()};
+      Serve(*context, call, answer, [this, context, answer, message = std::move(message)] {
+        // What is known of the node by now: the same request may have been served meanwhile.
+        auto known = Prove(*context);
+        if (!known) return answer(std::unexpected(known.error()));
+        attestation_.Attest(*std::move(known), message, AddressOf(context->peer()), answer);
+      });
     });
   }
 
@@ -188,7 +212,14 @@ class Service final : public RawService {
       node::IssueRequest message;
       if (const auto parsed = Parse(*request, kItems, message); !parsed)
         return answer(std::unexpected(parsed.error()));
-      issuance_.Issue(*std::move(peer), message, AddressOf(context->peer()), answer);
+      const WorkPool::Call call = {.kind = WorkKind::kIssuance,
+                                   .user = peer->record.id,
+                                   .bytes = request->Length() + WeightOf(peer->record)};
+      Serve(*context, call, answer,
+            [this, answer, peer = *std::move(peer), message = std::move(message),
+             source = AddressOf(context->peer())]() mutable {
+              issuance_.Issue(std::move(peer), message, source, answer);
+            });
     });
   }
 
@@ -205,6 +236,26 @@ class Service final : public RawService {
       return StreamEntries(context, feed_, peer->record.id);
     });
     return served ? *served : refuse(served.error(), Audience::kStranger);
+  }
+
+  // Runs `body` when it is the call's turn. Whoever gets none, or whose body throws, is told so.
+  // For a caller that has given up meanwhile nothing is done: it comes again, or has already.
+  template <class Response, class Body>
+  void Serve(const grpc::CallbackServerContext& context, const WorkPool::Call& call,
+             Reply<Response> answer, Body body) {
+    pool_.Serve(call, [&context, answer = std::move(answer),
+                       body = std::move(body)](Result<void> turn) mutable {
+      if (turn && context.IsCancelled())
+        turn = Fail(Code::kUnavailable, "nobody waits for the answer any more",
+                    {.name = std::string(kTooManyWaiting)});
+      if (turn) {
+        turn = Guarded("the call", [&]() -> Result<void> {
+          body();
+          return {};
+        });
+      }
+      if (!turn) answer(std::unexpected(std::move(turn.error())));
+    });
   }
 
   Result<void> AdmitWatch(const PeerNode& peer, const grpc::ByteBuffer& request) {
@@ -260,14 +311,15 @@ class Service final : public RawService {
   Issuance issuance_;
   Connections& connections_;
   EntryFeed& feed_;
+  WorkPool& pool_;
   ParsedCache<crypto::Certificate> certificates_{kKnownPeers};
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeNodeService(Context& context, Connections& connections,
-                                               EntryFeed& feed) {
-  return std::make_unique<Service>(context, connections, feed);
+                                               EntryFeed& feed, WorkPool& pool) {
+  return std::make_unique<Service>(context, connections, feed, pool);
 }
 
 }  // namespace lodekey::issuer

@@ -1,14 +1,12 @@
 #include "issuer/policy_engine.h"
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <optional>
 
 #include <fmt/format.h>
 
 #include "base/guarded.h"
 #include "issuer/policy_process.h"
+#include "issuer/worker_slots.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -17,90 +15,90 @@ namespace {
 constexpr int kTestTimes = 10;
 constexpr Duration kAllTestsTime = std::chrono::seconds(30);
 
-PolicyBundle WithoutTests(PolicyBundle bundle) {
-  std::erase_if(bundle.files,
-                [](const auto& file) { return file.first.ends_with(kPolicyTestSuffix); });
-  return bundle;
+std::unexpected<Error> OutOfTime() {
+  return Fail(Code::kDenied, "the policy took all the time that a call has",
+              {.name = "policy-time"});
 }
 
-// A worker, or the place of one that ended.
-using Slot = std::optional<PolicyProcess>;
+using Slot = WorkerSlots::Slot;
+using Clock = std::chrono::steady_clock;
+
+// What is left of a call's time.
+struct Left {
+  Clock::duration waiting;
+  Clock::duration evaluating;
+};
 
 class Engine : public PolicyEngine {
  public:
   Engine(const PolicyBundle& bundle, PolicyEngineOptions options)
-      : whole_(bundle), deciding_(WithoutTests(bundle)), options_(std::move(options)) {}
+      : bundle_(bundle), options_(std::move(options)) {}
 
   Result<void> StartAll() {
     for (size_t i = 0; i < std::max<size_t>(options_.workers, 1); ++i) {
-      ASSIGN_OR_RETURN(PolicyProcess process, PolicyProcess::Start(deciding_, options_), "load");
-      idle_.emplace_back(std::move(process));
+      ASSIGN_OR_RETURN(PolicyProcess process,
+                       PolicyProcess::Start(bundle_, PolicyFiles::kDeciding, options_), "load");
+      slots_.Add(std::move(process));
     }
     return {};
   }
 
   std::vector<Result<std::string>> Evaluate(std::string_view rule,
-                                            const std::vector<std::string>& inputs) override {
+                                            const std::vector<std::string>& inputs,
+                                            WorkerShare share) override {
+    Left left{.waiting = options_.busy_time, .evaluating = options_.call_time};
     std::vector<Result<std::string>> values;
     values.reserve(inputs.size());
-    for (const std::string& input : inputs) values.push_back(EvaluateOne(rule, input));
+    for (const std::string& input : inputs) values.push_back(EvaluateOne(rule, input, share, left));
     return values;
   }
 
   Result<std::vector<PolicyTestResult>> Test() override;
 
  private:
-  Result<std::string> EvaluateOne(std::string_view rule, const std::string& input) {
-    Slot slot = Take();
+  Result<std::string> EvaluateOne(std::string_view rule, const std::string& input,
+                                  WorkerShare share, Left& left) {
+    if (left.evaluating <= Clock::duration::zero()) return OutOfTime();
+    const auto asked = Clock::now();
+    auto slot = slots_.Take(share, asked + left.waiting);
+    const auto taken = Clock::now();
+    left.waiting -= taken - asked;
+    if (!slot) return std::unexpected(std::move(slot.error()));
     // Whatever is thrown, the slot goes back: one that is lost is lost for as long as this lives.
     const auto returned = Guarded("an evaluation", [&] {
-      return EvaluateIn(slot, deciding_, rule, input, options_.evaluation_time);
+      return EvaluateIn(*slot, PolicyFiles::kDeciding, rule, input, options_.evaluation_time);
     });
-    Return(std::move(slot));
+    slots_.Return(*std::move(slot), share);
+    left.evaluating -= Clock::now() - taken;
     return returned;
   }
 
-  Result<std::string> EvaluateIn(Slot& slot, const PolicyBundle& bundle, std::string_view rule,
+  Result<std::string> EvaluateIn(Slot& slot, PolicyFiles files, std::string_view rule,
                                  const std::string& input, Duration time) const {
     if (!slot || !slot->IsAlive()) {
       slot.reset();
-      ASSIGN_OR_RETURN(slot, PolicyProcess::Start(bundle, options_), "replace a worker");
+      ASSIGN_OR_RETURN(slot, PolicyProcess::Start(bundle_, files, options_), "replace a worker");
     }
     return slot->Evaluate(rule, input, time);
   }
 
-  Slot Take() {
-    std::unique_lock lock(mutex_);
-    returned_.wait(lock, [this] { return !idle_.empty(); });
-    Slot slot = std::move(idle_.back());
-    idle_.pop_back();
-    return slot;
-  }
-
-  void Return(Slot slot) {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(slot));
-    returned_.notify_one();
-  }
-
-  const PolicyBundle whole_;
-  const PolicyBundle deciding_;
+  const PolicyBundle bundle_;
   const PolicyEngineOptions options_;
-  std::mutex mutex_;
-  std::condition_variable returned_;
-  std::vector<Slot> idle_;
+  WorkerSlots slots_;
 };
 
 Result<std::vector<PolicyTestResult>> Engine::Test() {
-  ASSIGN_OR_RETURN(Slot slot, PolicyProcess::Start(whole_, options_), "the tests");
-  const auto end = std::chrono::steady_clock::now() + kAllTestsTime;
+  ASSIGN_OR_RETURN(Slot slot, PolicyProcess::Start(bundle_, PolicyFiles::kAll, options_),
+                   "the tests");
+  const auto end = Clock::now() + kAllTestsTime;
   std::vector<PolicyTestResult> results;
   for (const std::string& test : std::vector<std::string>(slot->tests())) {
     PolicyTestResult result{.name = test};
-    if (std::chrono::steady_clock::now() > end) {
+    if (Clock::now() > end) {
       result.message = "not run: all tests together may take 30 s";
     } else {
-      const auto value = EvaluateIn(slot, whole_, test, "", kTestTimes * options_.evaluation_time);
+      const auto value =
+          EvaluateIn(slot, PolicyFiles::kAll, test, "", kTestTimes * options_.evaluation_time);
       result.passed = value && *value == "true";
       if (!value) result.message = value.error().text;
       if (value && !result.passed) result.message = "it is " + value->substr(0, 256) + ", not true";

@@ -12,8 +12,9 @@ namespace {
 
 constexpr Duration kCompileTime = std::chrono::seconds(5);
 
-// Over the time that a worker gives itself.
-constexpr Duration kSlack = std::chrono::milliseconds(500);
+// A worker counts its time on the processor. Over that this much of the clock, for the machine that
+// has other things to do; a worker that sleeps is found out by it.
+constexpr Duration kSlack = std::chrono::seconds(3);
 
 constexpr size_t kMaxQuoted = 2048;  // bytes
 
@@ -28,7 +29,7 @@ std::unexpected<Error> Late() {
 // What ended a worker that was asked something.
 std::unexpected<Error> Died(int signal) {
   switch (signal) {
-    case SIGALRM: return Late();
+    case SIGPROF: return Late();
     case SIGSYS:
       return Denied("policy-error", "the evaluation did what a worker may not, and was ended");
     case 0: return Denied("policy-error", "the worker ended without an answer");
@@ -52,6 +53,14 @@ std::string Quoted(std::string_view text) {
   return platform::EscapeControl(text.substr(0, kMaxQuoted));
 }
 
+// An answer that comes late must not be taken for one to another question.
+Result<PolicyAnswer> AnswerTo(uint32_t number, ByteView frame) {
+  ASSIGN_OR_RETURN(PolicyAnswer answer, DecodeAnswer(frame), "read it");
+  if (answer.number == number) return answer;
+  return Fail(Code::kInvalidArgument,
+              fmt::format("it is to question {}, and {} was asked", answer.number, number));
+}
+
 std::vector<std::string> Lines(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
@@ -61,18 +70,20 @@ std::vector<std::string> Lines(const std::string& text) {
 
 }  // namespace
 
-Result<PolicyProcess> PolicyProcess::Start(const PolicyBundle& bundle,
+Result<PolicyProcess> PolicyProcess::Start(const PolicyBundle& bundle, PolicyFiles files,
                                            const PolicyEngineOptions& options) {
   auto child = platform::ChildProcess::Start(options.program, "policy-worker");
   if (!child) return NoWorker("cannot start a policy worker: " + child.error().text);
   PolicyProcess process(*std::move(child));
-  RETURN_IF_ERROR(process.Load(bundle, options), "the policy");
+  RETURN_IF_ERROR(
+      process.Load(
+          {.memory = options.memory, .time = kCompileTime, .files = files, .bundle = bundle}),
+      "the policy");
   return process;
 }
 
-Result<void> PolicyProcess::Load(const PolicyBundle& bundle, const PolicyEngineOptions& options) {
-  const PolicyLoad load{.memory = options.memory, .time = kCompileTime, .bundle = bundle};
-  const auto answer = Ask(Encode(load), kCompileTime);
+Result<void> PolicyProcess::Load(const PolicyLoad& load) {
+  const auto answer = Ask(Encode(load), 0, kCompileTime);
   if (!answer) {
     const std::string_view name = answer.error().Name();
     if (name == "policy-memory")
@@ -94,35 +105,34 @@ Result<std::string> PolicyProcess::Evaluate(std::string_view rule, std::string_v
     return Denied("policy-error",
                   "the input is larger than 256 KiB, or the rule's name than 1 KiB");
   const PolicyQuestion question{
-      .rule = std::string(rule), .input = std::string(input), .time = time};
-  ASSIGN_OR_RETURN(PolicyAnswer answer, Ask(Encode(question), time), "evaluate");
+      .number = ++questions_, .rule = std::string(rule), .input = std::string(input), .time = time};
+  ASSIGN_OR_RETURN(PolicyAnswer answer, Ask(Encode(question), question.number, time), "evaluate");
   switch (answer.kind) {
     case PolicyAnswer::Kind::kValue: return std::move(answer.text);
     case PolicyAnswer::Kind::kUndefined:
       return Denied("policy-error", fmt::format("{} is undefined for this input", rule));
-    case PolicyAnswer::Kind::kTime: return Late();
     case PolicyAnswer::Kind::kError:
     case PolicyAnswer::Kind::kUnfit: break;
   }
   return Denied("policy-error", Quoted(answer.text));
 }
 
-// Whoever does not answer, or not in form, is ended.
-Result<PolicyAnswer> PolicyProcess::Ask(ByteView frame, Duration time) {
+// Whoever does not answer, or not in form, or what was not asked, is ended.
+Result<PolicyAnswer> PolicyProcess::Ask(ByteView frame, uint32_t number, Duration time) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + time + kSlack;
   Result<Bytes> reply = {};
   if (auto sent = SendFrame(child_.socket(), frame, deadline); !sent)
     reply = std::unexpected(std::move(sent.error()));
   else
     reply = ReceiveFrame(child_.socket(), kMaxAnswerFrame, deadline);
-  auto answer = reply ? DecodeAnswer(*reply) : Result<PolicyAnswer>(std::unexpected(reply.error()));
+  auto answer = reply ? AnswerTo(number, *reply)
+                      : Result<PolicyAnswer>(std::unexpected(std::move(reply.error())));
   if (answer) return answer;
   const int signal = child_.End();
   switch (answer.error().code) {
     case Code::kTimeout: return Late();
     case Code::kUnavailable: return Died(signal);
-    default:
-      return Denied("policy-error", "the worker's answer has no form: " + answer.error().text);
+    default: return Denied("policy-error", "the worker's answer is none: " + answer.error().text);
   }
 }
 

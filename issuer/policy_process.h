@@ -19,10 +19,10 @@ namespace lodekey::issuer {
 class PolicyProcess {
  public:
   // Executes the worker and compiles the bundle in it; errors as of PolicyEngine::Load.
-  static Result<PolicyProcess> Start(const PolicyBundle& bundle,
+  static Result<PolicyProcess> Start(const PolicyBundle& bundle, PolicyFiles files,
                                      const PolicyEngineOptions& options);
 
-  // The names of the rules in the bundle's test files.
+  // The names of the rules in the bundle's test files, where those were loaded.
   const std::vector<std::string>& tests() const { return tests_; }
 
   // One evaluation; errors as of PolicyEngine::Evaluate. An empty `input` is none.
@@ -33,11 +33,13 @@ class PolicyProcess {
 
  private:
   explicit PolicyProcess(platform::ChildProcess child) : child_(std::move(child)) {}
-  Result<void> Load(const PolicyBundle& bundle, const PolicyEngineOptions& options);
-  Result<PolicyAnswer> Ask(ByteView frame, Duration time);
+  Result<void> Load(const PolicyLoad& load);
+  // `number` is that of the question.
+  Result<PolicyAnswer> Ask(ByteView frame, uint32_t number, Duration time);
 
   platform::ChildProcess child_;
   std::vector<std::string> tests_;
+  uint32_t questions_ = 0;
 };
 
 }  // namespace lodekey::issuer

@@ -72,7 +72,7 @@ Result<void> ReceiveAll(int socket, std::span<uint8_t> bytes, SteadyTime deadlin
 
 Bytes Encode(const PolicyLoad& load) {
   Writer writer;
-  writer.U64Be(load.memory).U32Be(Count(load.time));
+  writer.U64Be(load.memory).U32Be(Count(load.time)).U8(static_cast<uint8_t>(load.files));
   writer.U16Be(static_cast<uint16_t>(load.bundle.files.size()));
   for (const auto& [name, text] : load.bundle.files) {
     writer.Sized16(AsBytes(name)).Sized32(text);
@@ -82,6 +82,7 @@ Bytes Encode(const PolicyLoad& load) {
 
 Bytes Encode(const PolicyQuestion& question) {
   return std::move(Writer()
+                       .U32Be(question.number)
                        .U32Be(Count(question.time))
                        .Sized16(AsBytes(question.rule))
                        .Sized32(question.input))
@@ -89,7 +90,11 @@ Bytes Encode(const PolicyQuestion& question) {
 }
 
 Bytes Encode(const PolicyAnswer& answer) {
-  return std::move(Writer().U8(static_cast<uint8_t>(answer.kind)).Sized32(answer.text)).Finish();
+  return std::move(Writer()
+                       .U32Be(answer.number)
+                       .U8(static_cast<uint8_t>(answer.kind))
+                       .Sized32(answer.text))
+      .Finish();
 }
 
 Result<PolicyLoad> DecodeLoad(ByteView bytes) {
@@ -98,6 +103,10 @@ Result<PolicyLoad> DecodeLoad(ByteView bytes) {
   ASSIGN_OR_RETURN(load.memory, reader.U64Be(), "read the memory");
   ASSIGN_OR_RETURN(const uint32_t time, reader.U32Be(), "read the time");
   load.time = Milliseconds(time);
+  ASSIGN_OR_RETURN(const uint8_t files, reader.U8(), "read which files");
+  load.files = static_cast<PolicyFiles>(files);
+  if (load.files != PolicyFiles::kDeciding && load.files != PolicyFiles::kAll)
+    return Fail(Code::kInvalidArgument, fmt::format("there are no files of kind {}", files));
   ASSIGN_OR_RETURN(const uint16_t count, reader.U16Be(), "read the number of files");
   for (uint16_t i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(std::string name, Text(reader.Sized16(kMaxPolicyFileName)), "read a name");
@@ -112,6 +121,7 @@ Result<PolicyLoad> DecodeLoad(ByteView bytes) {
 Result<PolicyQuestion> DecodeQuestion(ByteView bytes) {
   Reader reader(bytes, "a question");
   PolicyQuestion question;
+  ASSIGN_OR_RETURN(question.number, reader.U32Be(), "read the number");
   ASSIGN_OR_RETURN(const uint32_t time, reader.U32Be(), "read the time");
   question.time = Milliseconds(time);
   ASSIGN_OR_RETURN(question.rule, Text(reader.Sized16(kMaxPolicyRule)), "read the rule");
@@ -123,6 +133,7 @@ Result<PolicyQuestion> DecodeQuestion(ByteView bytes) {
 Result<PolicyAnswer> DecodeAnswer(ByteView bytes) {
   Reader reader(bytes, "an answer");
   PolicyAnswer answer;
+  ASSIGN_OR_RETURN(answer.number, reader.U32Be(), "read the number");
   ASSIGN_OR_RETURN(const uint8_t kind, reader.U8(), "read the kind");
   if (kind > static_cast<uint8_t>(kLastKind))
     return Fail(Code::kInvalidArgument, fmt::format("there is no answer of kind {}", kind));

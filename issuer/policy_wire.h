@@ -17,17 +17,22 @@ inline constexpr size_t kMaxPolicyInput = size_t{256} << 10;   // bytes of JSON
 inline constexpr size_t kMaxPolicyOutput = size_t{256} << 10;  // bytes of JSON, or of an error
 inline constexpr size_t kMaxPolicyRule = 1024;                 // bytes of its name
 
+// What of a bundle is loaded: rules alone, or the tests of them as well.
+enum class PolicyFiles : uint8_t { kDeciding, kAll };
+
 // The first thing that a worker is told.
 struct PolicyLoad {
   uint64_t memory = 0;  // bytes over what it has then
-  Duration time = {};   // of the compilation
+  Duration time = {};   // of the compilation, on the processor
+  PolicyFiles files = PolicyFiles::kDeciding;
   PolicyBundle bundle;
 };
 
 struct PolicyQuestion {
-  std::string rule;   // "data.lodekey.issuance.decision"
-  std::string input;  // a JSON document; empty: none
-  Duration time = {};
+  uint32_t number = 0;  // from 1 on
+  std::string rule;     // "data.lodekey.issuance.decision"
+  std::string input;    // a JSON document; empty: none
+  Duration time = {};   // of the evaluation, on the processor
 };
 
 // To either.
@@ -36,11 +41,11 @@ struct PolicyAnswer {
     kValue,      // the text is JSON
     kUndefined,  // the rule has no value
     kError,      // the text says why: "issuance.rego:12:5: message"
-    kTime,       // it took too long
     kUnfit,      // the worker cannot give up what it must not have; the text says why
   };
   Kind kind = Kind::kError;
   std::string text = {};
+  uint32_t number = 0;  // of the question; 0: to the load
 };
 
 Bytes Encode(const PolicyLoad& load);

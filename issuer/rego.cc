@@ -9,7 +9,6 @@ PolicyAnswer::Kind KindOf(lodekey_rego_status status) {
   switch (status) {
     case LODEKEY_REGO_DONE: return PolicyAnswer::Kind::kValue;
     case LODEKEY_REGO_UNDEFINED: return PolicyAnswer::Kind::kUndefined;
-    case LODEKEY_REGO_TIME: return PolicyAnswer::Kind::kTime;
     case LODEKEY_REGO_ERROR: return PolicyAnswer::Kind::kError;
   }
   return PolicyAnswer::Kind::kError;
@@ -27,7 +26,8 @@ PolicyAnswer Ask(Call call) {
 
 }  // namespace
 
-PolicyAnswer Rego::Load(const PolicyBundle& bundle) {
+PolicyAnswer Rego::Load(const PolicyBundle& bundle, PolicyFiles files) {
+  policy_.reset(lodekey_rego_new(files == PolicyFiles::kAll));
   for (const auto& [name, text] : bundle.files) {
     const ByteView name_bytes = AsBytes(name);
     const ByteView bytes = AsBytes(text);
@@ -45,13 +45,12 @@ PolicyAnswer Rego::Load(const PolicyBundle& bundle) {
   return Ask([&](lodekey_rego_text* out) { return lodekey_rego_compile(policy_.get(), out); });
 }
 
-PolicyAnswer Rego::Evaluate(std::string_view rule, std::string_view input, Duration time) const {
+PolicyAnswer Rego::Evaluate(std::string_view rule, std::string_view input) const {
   const ByteView rule_bytes = AsBytes(rule);
   const ByteView input_bytes = AsBytes(input);
   return Ask([&](lodekey_rego_text* out) {
     return lodekey_rego_evaluate(policy_.get(), rule_bytes.data(), rule_bytes.size(),
-                                 input_bytes.data(), input_bytes.size(),
-                                 static_cast<uint32_t>(time.count()), out);
+                                 input_bytes.data(), input_bytes.size(), out);
   });
 }
 

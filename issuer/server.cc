@@ -12,6 +12,7 @@
 #include "issuer/entry_feed.h"
 #include "issuer/node_service.h"
 #include "issuer/server_credentials.h"
+#include "issuer/work_pool.h"
 #include "platform/log.h"
 #include "platform/peer_map.h"
 #include "platform/unix_listener.h"
@@ -73,6 +74,7 @@ class Fronts final : public Server {
   ~Fronts() override {
     if (listener_) listener_->Stop();
     feed_.Stop();  // no call outlives it for long
+    pool_.Stop();  // and what waits is refused before the servers wait for it
     const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(5);
     if (nodes_) nodes_->Shutdown(deadline);
     if (admins_) admins_->Shutdown(deadline);
@@ -100,6 +102,7 @@ class Fronts final : public Server {
   Context& context_;
   EntryFeed feed_;
   Connections connections_{[this](const NodeId& node) { feed_.AwaitEnd(node, kFarewell); }};
+  WorkPool pool_;
   std::unique_ptr<platform::PeerMap> peers_;
   std::unique_ptr<grpc::Service> node_service_;
   std::unique_ptr<grpc::Service> admin_service_;
@@ -114,7 +117,7 @@ class Fronts final : public Server {
 Result<void> Fronts::StartNodes() {
   ASSIGN_OR_RETURN(credentials_, RotatingCredentials::Create(context_.authority, context_.now()),
                    "TLS");
-  node_service_ = MakeNodeService(context_, connections_, feed_);
+  node_service_ = MakeNodeService(context_, connections_, feed_, pool_);
   grpc::ServerBuilder builder;
   SetLimits(builder);
   const std::string address = platform::FormatHostPort(context_.config.listen);

@@ -2,8 +2,8 @@
 // at a time; texts that come in are UTF-8, need no terminator and are not kept. A function that
 // takes `out` always writes it; it is the caller's, until lodekey_rego_free_text.
 //
-// What asks for more memory or stack than there is ends the process: this belongs into one that may
-// be ended (issuer/policy_worker.cc).
+// What asks for more memory or stack than there is ends the process, and nothing here looks at the
+// time: this belongs into a process that may be ended (issuer/policy_worker.cc).
 #pragma once
 
 #include <cstddef>
@@ -22,10 +22,10 @@ enum lodekey_rego_status {
   LODEKEY_REGO_DONE = 0,
   LODEKEY_REGO_UNDEFINED = 1,  // the rule has no value for this input
   LODEKEY_REGO_ERROR = 2,      // `out` says why: "issuance.rego:12:5: message"
-  LODEKEY_REGO_TIME = 3,       // it took too long
 };
 
-lodekey_rego* lodekey_rego_new();
+// The rules of files that end in "_test.rego" are there `with_tests` only.
+lodekey_rego* lodekey_rego_new(bool with_tests);
 void lodekey_rego_free(lodekey_rego* policy);
 void lodekey_rego_free_text(lodekey_rego_text text);
 
@@ -46,6 +46,6 @@ lodekey_rego_status lodekey_rego_compile(lodekey_rego* policy, lodekey_rego_text
 // empty: then there is no input. Nothing remains of an evaluation for the next.
 lodekey_rego_status lodekey_rego_evaluate(const lodekey_rego* policy, const uint8_t* rule,
                                           size_t rule_size, const uint8_t* input, size_t input_size,
-                                          uint32_t milliseconds, lodekey_rego_text* out);
+                                          lodekey_rego_text* out);
 
 }  // extern "C"

@@ -3,6 +3,8 @@
 #include <cstdlib>
 
 #include "crypto/certificate.h"
+#include "crypto/certificate_use.h"
+#include "crypto/directory_name.h"
 
 namespace {
 
@@ -19,6 +21,9 @@ void Exercise(const Certificate& certificate) {
   static_cast<void>(certificate.UriSans());
   static_cast<void>(certificate.DnsSans());
   static_cast<void>(certificate.ExtendedKeyUsages());
+  static_cast<void>(lodekey::crypto::SaysDigitalSignature(certificate));
+  static_cast<void>(lodekey::crypto::CertificatePolicies(certificate));
+  Require(lodekey::crypto::DirectoryNameAttributes(certificate, 3).size() <= 3);
   static_cast<void>(certificate.key().HasRocaFingerprint());
   static_cast<void>(lodekey::FormatTime(certificate.not_after()));
 }

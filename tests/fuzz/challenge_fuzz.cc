@@ -29,7 +29,7 @@ Bytes AssociatedData() {
   const auto key_id = crypto::Sha256({AsBytes("lodekey/challenge-key-id/v1"), Key().Reveal()});
   Writer writer;
   writer.Sized32("lodekey/challenge")
-      .U8(1)
+      .U8(3)
       .Sized32(kTrustDomain)
       .Sized32(ByteView(key_id).first(8));
   return std::move(writer).Finish();
@@ -44,8 +44,9 @@ void RequireSame(const ChallengeSealer& sealer, const issuer::Challenge& challen
   Require(again->id == challenge.id && again->nonce == challenge.nonce &&
           again->node_id == challenge.node_id && again->node_revision == challenge.node_revision &&
           again->made == challenge.made && again->expires == challenge.expires &&
-          again->assurance == challenge.assurance && again->ek_public == challenge.ek_public &&
-          again->ak_public == challenge.ak_public &&
+          again->assurance == challenge.assurance &&
+          again->manufacturer == challenge.manufacturer &&
+          again->ek_public == challenge.ek_public && again->ak_public == challenge.ak_public &&
           again->node_key_public == challenge.node_key_public &&
           Equal(again->activation_secret.Reveal(), challenge.activation_secret.Reveal()));
 }

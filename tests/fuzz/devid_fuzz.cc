@@ -30,7 +30,8 @@ std::optional<Bytes> KeyWith(const crypto::EcPoint& point) {
 
 void Claim(const std::vector<Bytes>& chain, ByteView key,
            const std::vector<crypto::Certificate>& roots) {
-  const auto claim = attest::ReadDevIdClaim(chain, key, roots, Time(Duration(1'800'000'000'000)));
+  const auto claim =
+      attest::ReadDevIdClaim(chain, key, {.roots = roots}, Time(Duration(1'800'000'000'000)));
   if (!claim) {
     if (claim.error().name.empty()) std::abort();
     return;

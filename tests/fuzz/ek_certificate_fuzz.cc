@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "attest/endorsement.h"
+#include "attest/tpm_manufacturer.h"
 #include "crypto/private_key.h"
 #include "tpm/template.h"
 
@@ -47,6 +48,10 @@ void Appraise(const tpm::PublicArea& ek, ByteView stored, const std::vector<Byte
   }
   const bool chains = appraisal->assurance != Assurance::kInventory;
   Require(chains == appraisal->reason.empty() && chains == appraisal->explanation.empty());
+  Require(chains || appraisal->manufacturer.empty());
+  Require(appraisal->manufacturer.size() <= attest::kMaxManufacturer);
+  Require(
+      std::ranges::all_of(appraisal->manufacturer, [](char c) { return c >= 0x20 && c < 0x7f; }));
   Require(!chains || !roots.hardware.empty() || !roots.emulators.empty());
 }
 

@@ -17,9 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lodekey;
   using namespace lodekey::issuer;
   if (size == 0) return 0;
-  constexpr PolicyPoint kPoints[] = {PolicyPoint::kAdmission, PolicyPoint::kStanding,
-                                     PolicyPoint::kIssuance};
-  const PolicyPoint point = kPoints[data[0] % std::size(kPoints)];
+  const PolicyPoint point = issuer::kPolicyPoints[data[0] % issuer::kPolicyPoints.size()];
   const auto output = ReadPolicyOutput(point, AsText(ByteView(data + 1, size - 1)));
   if (!output) {
     Require(output.error().Name() == "policy-output" && !output.error().text.empty());

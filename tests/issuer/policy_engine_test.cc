@@ -118,8 +118,38 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"Uuid", "decision := uuid.rfc4122(\"a\")", "3:13", "uuid.rfc4122"},
         Broken{"Runtime", "decision := opa.runtime()", "3:13", "opa.runtime"},
         Broken{"ReplacesNothing", "decision := 1 if true with foo.bar as 2", "3:28",
-               "with replaces"}),
+               "with replaces"},
+        Broken{"ComprehensionInAHead", "decision := [x | x := input.a[_]] if input.b", "3:13",
+               "no comprehension in the head of a rule: give it a name"},
+        Broken{"ComprehensionInACallInAHead", "decision := count({x | x := input.a[_]}) if input.b",
+               "3:19", "no comprehension"},
+        Broken{"ComprehensionInAnElse", "decision := 1 if input.c\nelse := [x | x := input.a[_]]",
+               "4:9", "no comprehension"},
+        Broken{"ComprehensionInAFunction", "f(y) := {x: 1 | x := y[_]} if y", "3:9",
+               "no comprehension"},
+        Broken{"ComprehensionInASet", "deny contains [x | x := input.a[_]]", "3:15",
+               "no comprehension"},
+        Broken{"ComprehensionInAKey", "decision[count([x | x := input.a[_]])] := 1", "3:16",
+               "no comprehension"},
+        Broken{"ComprehensionInAComprehension",
+               "decision := 1 if { [[y | y := x[_]] | x := input.a[_]] == [] }", "3:21",
+               "no comprehension in what another one collects"},
+        Broken{"ComprehensionInTheKeyOfAComprehension",
+               "decision := {count([y | y := x[_]]): 1 | x := input.a[_]}", "3:20",
+               "no comprehension in what another one collects"}),
     [](const auto& param) { return param.param.name; });
+
+// Where regorus has an order for them.
+TEST(PolicyEngine, EvaluatesComprehensions) {
+  const std::string input = R"({"a": [[1, 2], [3]]})";
+  for (const auto& [body, value] : std::map<std::string, std::string>{
+           {"decision := {\"a\": count([x | x := input.a[_]])}", R"({"a":2})"},
+           {"default decision := [x | x := input.a[_]]", "[[1,2],[3]]"},
+           {"decision := f(input.a)\nf(y) := [x | x := y[_]]", "[[1,2],[3]]"},
+           {"decision := [y | x := input.a[_]; y := count([z | z := x[_]])]", "[2,1]"},
+           {"decision := all if all := [x | x := input.a[_]]", "[[1,2],[3]]"}})
+    EXPECT_EQ(test::Must(Value(body, input)), value) << body;
+}
 
 TEST(PolicyEngine, SaysHowAFunctionOfAnotherPackageIsCalled) {
   PolicyBundle bundle = Bundle("import data.tools\n\ndecision := tools.f(1)");
@@ -322,9 +352,33 @@ TEST(PolicyEngine, RunsTheTestsOfTheBundle) {
 
 TEST(PolicyEngine, TestsDecideNothing) {
   PolicyBundle bundle = TestedBundle("test_x if 1 == 1");
-  bundle.files["more_test.rego"] = "package lodekey.issuance\n\nother := 1";
+  bundle.files["more_test.rego"] = "package site\n\nother := 1";
   const auto engine = test::Must(PolicyEngine::Load(bundle, Options()));
-  EXPECT_EQ(ErrorOf(Ask(*engine, "{}", "data.lodekey.issuance.other")).Name(), "policy-error");
+  EXPECT_EQ(ErrorOf(Ask(*engine, "{}", "data.site.other")).Name(), "policy-error");
+}
+
+// They would be missing when it decides: one that denies, too.
+TEST(PolicyEngine, RefusesRulesThatWouldDecideInAFileOfTests) {
+  for (const std::string file :
+       {"package lodekey.issuance\n\ndeny contains \"a\" if true",
+        "package lodekey.admission\n\ntest_x if 1 == 1",
+        "package lodekey.standing.tools\n\nf(x) := x", "package lodekey\n\nissuance.deny := 1",
+        "package lodekey.issuance\n\ndefault allowed := false"}) {
+    PolicyBundle bundle = TestedBundle("test_x if 1 == 1");
+    bundle.files["more_test.rego"] = file;
+    const auto refused = PolicyEngine::Load(bundle, Options());
+    ASSERT_FALSE(refused) << file;
+    EXPECT_EQ(refused.error().Name(), "policy-invalid");
+    EXPECT_THAT(refused.error().text,
+                ::testing::ContainsRegex(
+                    "more_test.rego:3:[0-9]+: a rule of data.lodekey.*in a file of tests"));
+  }
+  PolicyBundle bundle = TestedBundle("test_x if 1 == 1");
+  bundle.files["more_test.rego"] = "package lodekey.issuance.tools_test\n\nf(x) := x";
+  EXPECT_TRUE(PolicyEngine::Load(bundle, Options()));
+  bundle.files["more_test.rego"] = "package lodekey.issuance_test\n\nf(";
+  EXPECT_EQ(PolicyEngine::Load(bundle, Options()).error().Name(), "policy-invalid")
+      << "nobody knows what it defines";
 }
 
 TEST(PolicyEngine, TestsThatDoNotCompileAreAnError) {

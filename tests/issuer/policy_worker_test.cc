@@ -1,10 +1,15 @@
 // What runs away or is killed, and what is left of it.
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <mutex>
+#include <optional>
 #include <set>
+#include <sstream>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <thread>
@@ -20,6 +25,8 @@
 
 namespace lodekey::issuer {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::set<pid_t> Children() {
   std::set<pid_t> children;
@@ -94,6 +101,116 @@ TEST(PolicyEngine, ReplacesAWorkerThatIsKilled) {
     }
     EXPECT_EQ(test::Must(Ask(*engine)), "1");
   }
+}
+
+TEST(PolicyEngine, TakesNoAnswerToAnotherQuestion) {
+  auto options = Options();
+  options.program = test::ProgramPath("lodekey-late-policy-worker");
+  const auto engine = test::Must(PolicyEngine::Load(Bundle("decision := 1"), options));
+  const auto before = Children();
+  const Error error = ErrorOf(Ask(*engine));
+  EXPECT_EQ(error.Name(), "policy-error");
+  EXPECT_THAT(error.text, HasSubstr("it is to question 0, and 1 was asked"));
+  EXPECT_LT(Children().size(), before.size()) << "who said it is ended";
+}
+
+// --- time ---
+
+// Stops and continues the workers of an engine, of which none was there before.
+class StoppedWorkers {
+ public:
+  explicit StoppedWorkers(const std::set<pid_t>& others) {
+    for (const pid_t pid : Children())
+      if (!others.contains(pid)) pids_.push_back(pid);
+    Signal(SIGSTOP);
+  }
+  ~StoppedWorkers() { Signal(SIGCONT); }
+  StoppedWorkers(const StoppedWorkers&) = delete;
+  StoppedWorkers& operator=(const StoppedWorkers&) = delete;
+
+ private:
+  void Signal(int signal) const {
+    for (const pid_t pid : pids_) kill(pid, signal);
+  }
+  std::vector<pid_t> pids_;
+};
+
+// What the process used of a processor until now, in ticks.
+uint64_t TicksOf(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text;
+  std::getline(file, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;  // proc(5): utime is the 14th field
+  uint64_t user = 0, system = 0;
+  fields >> user >> system;
+  return user + system;
+}
+
+TEST(PolicyEngine, CountsTimeOnTheProcessorAlone) {
+  const auto before = Children();
+  auto options = Options();
+  options.evaluation_time = std::chrono::seconds(1);
+  const auto engine = test::Must(PolicyEngine::Load(
+      Bundle("n := numbers.range(1, 700)\ndecision := count([1 | n[_]; n[_]])"), options));
+  const auto workers = Children();
+  const auto worker = std::ranges::find_if(workers, [&](pid_t p) { return !before.contains(p); });
+  ASSERT_NE(worker, workers.end());
+  const uint64_t ticks = TicksOf(*worker);
+  auto answer = std::async(std::launch::async, [&] { return Ask(*engine); });
+  const auto is_done = [&] {
+    return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  };
+  EXPECT_TRUE(test::Eventually([&] { return TicksOf(*worker) > ticks || is_done(); }));
+  {
+    const StoppedWorkers stopped(before);
+    answer.wait_for(options.evaluation_time + std::chrono::milliseconds(500));
+  }
+  EXPECT_EQ(test::Must(answer.get()), "490000");
+}
+
+TEST(PolicyEngine, WaitsForAWorkerOnlySoLong) {
+  const auto before = Children();
+  auto options = Options();
+  options.busy_time = std::chrono::milliseconds(50);
+  const auto engine = test::Must(PolicyEngine::Load(Bundle("decision := 1"), options));
+  std::mutex mutex;
+  std::vector<Result<std::string>> answers;
+  const auto ask = [&] {
+    auto answer = Ask(*engine);
+    const std::scoped_lock lock(mutex);
+    answers.push_back(std::move(answer));
+  };
+  const auto answered = [&] {
+    const std::scoped_lock lock(mutex);
+    return answers.size();
+  };
+  std::optional<StoppedWorkers> stopped(std::in_place, before);
+  std::thread one(ask), other(ask);
+  EXPECT_TRUE(test::Eventually([&] { return answered() == 1; }));
+  stopped.reset();
+  one.join();
+  other.join();
+  EXPECT_EQ(ErrorOf(answers[0]).Name(), kPolicyBusy);
+  EXPECT_EQ(ErrorOf(answers[0]).code, Code::kUnavailable);
+  EXPECT_EQ(test::Must(answers[1]), "1") << "who has the worker is answered";
+}
+
+TEST(PolicyEngine, ACallHasATimeForAllItsInputs) {
+  auto options = Options();
+  options.call_time = options.evaluation_time;
+  const auto engine = test::Must(
+      PolicyEngine::Load(Bundle("decision := 1 if not input.slow\n"
+                                "decision := 2 if { input.slow; n := numbers.range(1, 1000); "
+                                "count([1 | n[_]; n[_]; n[_]; n[_]]) }"),
+                         options));
+  const std::string quick = "{}", slow = R"({"slow": true})";
+  const auto values = engine->Evaluate(kRule, {quick, slow, slow, quick});
+  ASSERT_EQ(values.size(), 4U);
+  EXPECT_EQ(test::Must(values[0]), "1");
+  for (size_t i = 1; i < 4; ++i) EXPECT_EQ(ErrorOf(values[i]).Name(), "policy-time") << i;
+  EXPECT_EQ(test::Must(Ask(*engine)), "1") << "the next call has its own";
 }
 
 TEST(PolicyEngine, LeavesNeitherProcessesNorDescriptors) {

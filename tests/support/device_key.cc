@@ -6,7 +6,8 @@
 
 namespace lodekey::test {
 
-DeviceKey::DeviceKey(const std::string& tcti, const std::string& auth) {
+DeviceKey::DeviceKey(const std::string& tcti, const std::string& auth,
+                     const std::string& attribute) {
   const std::string parent = fmt::format("{:#x}", kParent);
   const std::string storage = directory_ / "parent.ctx";
   const std::string key = directory_ / "key.ctx";
@@ -24,6 +25,7 @@ DeviceKey::DeviceKey(const std::string& tcti, const std::string& auth) {
                                      private_path(),
                                      "-a",
                                      "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign"};
+  if (!attribute.empty()) create.back() += "|" + attribute;
   if (!auth.empty()) create.insert(create.end(), {"-p", auth});
   Run(tcti, create);
   Run(tcti, {"tpm2_load", "-C", parent, "-u", public_path(), "-r", private_path(), "-c", key});

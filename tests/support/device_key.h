@@ -19,8 +19,10 @@ class DeviceKey {
   static constexpr TPM2_HANDLE kHandle = 0x81020000;
 
   // In the chip behind `tcti`, which nobody else uses meanwhile unless it takes many. Throws when
-  // tpm2-tools fail, with their log. `auth`: the key's authorisation value.
-  explicit DeviceKey(const std::string& tcti, const std::string& auth = "");
+  // tpm2-tools fail, with their log. `auth`: the key's authorisation value. `attribute`: one more,
+  // as tpm2-tools name it.
+  explicit DeviceKey(const std::string& tcti, const std::string& auth = "",
+                     const std::string& attribute = "");
 
   const tpm::PublicArea& area() const { return *area_; }
   Bytes private_blob() const;

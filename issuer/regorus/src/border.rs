@@ -1,7 +1,6 @@
 //! The C interface; lodekey_rego.h says what each function does. No panic crosses it.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::time::Duration;
 
 use crate::{Failure, Policy};
 
@@ -28,8 +27,6 @@ pub enum Status {
     Undefined = 1,
     /// `out` says why not.
     Error = 2,
-    /// It took too long.
-    Time = 3,
 }
 
 type Outcome = Result<String, Failure>;
@@ -45,7 +42,6 @@ unsafe fn answer(out: *mut Text, work: impl FnOnce() -> Outcome) -> Status {
         Ok(text) => (Status::Done, text),
         Err(Failure::Error(text)) => (Status::Error, text),
         Err(Failure::Undefined) => (Status::Undefined, String::new()),
-        Err(Failure::Time) => (Status::Time, String::new()),
     };
     out.write(text.into());
     status
@@ -59,8 +55,8 @@ unsafe fn text<'a>(bytes: *const u8, size: usize) -> Result<&'a str, Failure> {
 }
 
 #[no_mangle]
-extern "C" fn lodekey_rego_new() -> *mut Policy {
-    Box::into_raw(Box::default())
+extern "C" fn lodekey_rego_new(with_tests: bool) -> *mut Policy {
+    Box::into_raw(Box::new(Policy::new(with_tests)))
 }
 
 #[no_mangle]
@@ -120,11 +116,7 @@ unsafe extern "C" fn lodekey_rego_evaluate(
     rule_size: usize,
     input: *const u8,
     input_size: usize,
-    milliseconds: u32,
     out: *mut Text,
 ) -> Status {
-    answer(out, || {
-        let limit = Duration::from_millis(milliseconds.into());
-        (*policy).evaluate(text(rule, rule_size)?, text(input, input_size)?, limit)
-    })
+    answer(out, || (*policy).evaluate(text(rule, rule_size)?, text(input, input_size)?))
 }

@@ -1,6 +1,6 @@
 //! What is refused when a policy is loaded, though regorus would find it only as it evaluates: calls
 //! of functions that do not exist, functions that depend on anything but the input, names without a
-//! value, and data in the place of a rule.
+//! value, comprehensions in places where it has no order for them, and data in the place of a rule.
 
 use regorus::unstable::{must_cache, Expr, Module, Query, Ref, BUILTINS};
 use regorus::Value;
@@ -37,10 +37,25 @@ pub fn modules(modules: &[Ref<Module>], data: &Value) -> Result<Vec<String>, Str
         for rule in &module.policy {
             file.parts(tree::of_head(rule))?;
             file.parts(tree::of_body(rule))?;
+            no_comprehension(tree::of_unordered_head(rule), "in the head of a rule")?;
             names.check_head(module, rule)?;
         }
     }
     Ok(names.tests.into_iter().collect())
+}
+
+/// regorus puts the statements of a query in order before it evaluates them, and leaves out those of
+/// comprehensions in some places.
+fn no_comprehension(parts: Vec<Part>, place: &str) -> Checked {
+    for part in parts {
+        let Part::Expr(expr) = part else { continue };
+        if !tree::of_term(expr).is_empty() {
+            let text = format!("no comprehension {place}: give it a name in a body, and use that here");
+            return Err(message::at(tree::begin_of(expr), &text));
+        }
+        no_comprehension(tree::of_expr(expr), place)?;
+    }
+    Ok(())
 }
 
 struct File<'a> {
@@ -59,6 +74,7 @@ impl File<'_> {
 
     fn expr(&self, expr: &Expr) -> Checked {
         self.pure(expr)?;
+        no_comprehension(tree::of_term(expr), "in what another one collects")?;
         self.parts(tree::of_expr(expr))?;
         match expr {
             Expr::Call { fcn, .. } => self.call(fcn),

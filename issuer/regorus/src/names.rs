@@ -10,12 +10,55 @@ use crate::tree::{self, Part};
 
 const TEST_FILE: &str = "_test.rego";
 const TEST_RULE: &str = "test_";
+const TEST_PACKAGE: &str = "_test";
+
+/// The packages that the issuer asks.
+const DECIDING: [&str; 3] =
+    ["data.lodekey.admission", "data.lodekey.issuance", "data.lodekey.standing"];
 
 /// "data.lodekey.issuance"
 pub fn package_of(module: &Module) -> Result<String, String> {
     let name = tree::path_of(&module.package.refr);
     name.map(|name| format!("data.{name}"))
         .ok_or_else(|| message::at(&module.package.span, "the package has no plain name"))
+}
+
+/// Whether a file of this name is left out when the policy decides.
+pub fn is_test_file(name: &str) -> bool {
+    name.ends_with(TEST_FILE)
+}
+
+/// A rule of a file of tests is not there when the policy decides: in a package that is asked it
+/// would be missed without a word, one that denies, too.
+pub fn check_test_file(module: &Module) -> Result<(), String> {
+    let package = package_of(module)?;
+    if package.ends_with(TEST_PACKAGE) {
+        return Ok(());
+    }
+    for rule in &module.policy {
+        let (refr, _) = named(rule);
+        let Some(name) = tree::prefix_of(refr) else { continue };
+        let path = format!("{package}.{name}.");
+        if let Some(asked) = DECIDING.iter().find(|asked| path.starts_with(&format!("{asked}."))) {
+            let text = format!(
+                "a rule of {asked} in a file of tests decides nothing: put it into another file, \
+                 or into package {}{TEST_PACKAGE}",
+                asked.trim_start_matches("data.")
+            );
+            return Err(message::at(tree::begin_of(refr), &text));
+        }
+    }
+    Ok(())
+}
+
+/// What a rule defines, and whether that is a function.
+fn named(rule: &Rule) -> (&Expr, bool) {
+    match rule {
+        Rule::Spec { head: RuleHead::Func { refr, .. }, .. } => (refr, true),
+        Rule::Spec { head: RuleHead::Compr { refr, .. }, .. }
+        | Rule::Spec { head: RuleHead::Set { refr, .. }, .. } => (refr, false),
+        Rule::Default { refr, args, .. } => (refr, !args.is_empty()),
+    }
 }
 
 /// The name by which a file uses what it imports.
@@ -43,14 +86,9 @@ impl Names {
     pub fn gather(&mut self, module: &Module) -> Result<(), String> {
         let package = package_of(module)?;
         *self.packages.entry(package.clone()).or_default() += 1;
-        let is_test = module.package.span.source.get_path().ends_with(TEST_FILE);
+        let is_test = is_test_file(module.package.span.source.get_path());
         for rule in &module.policy {
-            let (refr, is_function) = match rule.as_ref() {
-                Rule::Spec { head: RuleHead::Func { refr, .. }, .. } => (refr, true),
-                Rule::Spec { head: RuleHead::Compr { refr, .. }, .. }
-                | Rule::Spec { head: RuleHead::Set { refr, .. }, .. } => (refr, false),
-                Rule::Default { refr, args, .. } => (refr, !args.is_empty()),
-            };
+            let (refr, is_function) = named(rule);
             let Some(name) = tree::prefix_of(refr) else { continue };
             let path = format!("{package}.{name}");
             if is_test && !is_function && name.starts_with(TEST_RULE) {

@@ -51,6 +51,32 @@ pub fn of_expr(expr: &Expr) -> Parts<'_> {
     }
 }
 
+/// What a comprehension collects; empty of any other expression.
+pub fn of_term(expr: &Expr) -> Parts<'_> {
+    match expr {
+        Expr::ArrayCompr { term, .. } | Expr::SetCompr { term, .. } => exprs([term]),
+        Expr::ObjectCompr { key, value, .. } => exprs([key, value]),
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. }
+        | Expr::Var { .. }
+        | Expr::Array { .. }
+        | Expr::Set { .. }
+        | Expr::Object { .. }
+        | Expr::Call { .. }
+        | Expr::UnaryExpr { .. }
+        | Expr::RefDot { .. }
+        | Expr::RefBrack { .. }
+        | Expr::BinExpr { .. }
+        | Expr::BoolExpr { .. }
+        | Expr::ArithExpr { .. }
+        | Expr::AssignExpr { .. }
+        | Expr::Membership { .. } => Vec::new(),
+    }
+}
+
 /// The parts of all statements of a query, with what their `with` replaces, and by what.
 pub fn of_query(query: &Query) -> Parts<'_> {
     let mut parts = Vec::new();
@@ -105,6 +131,19 @@ pub fn of_head(rule: &Rule) -> Parts<'_> {
             parts.extend(exprs(bodies.iter().filter_map(|body| assigned(&body.assign))));
             parts
         }
+    }
+}
+
+/// What of a head regorus does not put in order: all but the value of a rule without a body.
+pub fn of_unordered_head(rule: &Rule) -> Parts<'_> {
+    match rule {
+        Rule::Default { refr, .. } => exprs([refr]),
+        Rule::Spec { head, bodies, .. } => match head {
+            RuleHead::Compr { refr, .. } | RuleHead::Func { refr, .. } if bodies.is_empty() => {
+                exprs([refr])
+            }
+            RuleHead::Compr { .. } | RuleHead::Func { .. } | RuleHead::Set { .. } => of_head(rule),
+        },
     }
 }
 

@@ -6,20 +6,20 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <sys/types.h>
 #include <utility>
 
-namespace lodekey::agent {
+namespace lodekey {
 
-// Not thread-safe.
+// Not thread-safe. A `User` is a key of a map: a uid, the id of a node.
+template <class User>
 class FairQueue {
  public:
-  using Work = std::function<void()>;
+  using Work = std::move_only_function<void()>;
 
   // At most `share` pieces of one user are out at once.
   explicit FairQueue(size_t share) : share_(share) {}
 
-  void Push(uid_t user, Work work) {
+  void Push(const User& user, Work work) {
     users_[user].waiting.push_back(std::move(work));
     ++waiting_;
     TakePlace(user);
@@ -27,36 +27,41 @@ class FairQueue {
 
   // Whether Take has something to give.
   bool ready() const { return !turns_.empty(); }
+  // Of all users, and of one.
   size_t waiting() const { return waiting_; }
+  size_t waiting(const User& user) const {
+    const auto its = users_.find(user);
+    return its == users_.end() ? 0 : its->second.waiting.size();
+  }
 
   // Only when ready. Each piece is given back with Done.
-  std::pair<uid_t, Work> Take() {
-    const uid_t user = turns_.front();
+  std::pair<User, Work> Take() {
+    User user = std::move(turns_.front());
     turns_.pop_front();
-    User& its = users_[user];
+    Place& its = users_[user];
     its.in_line = false;
     Work work = std::move(its.waiting.front());
     its.waiting.pop_front();
     --waiting_;
     ++its.out;
     TakePlace(user);
-    return {user, std::move(work)};
+    return {std::move(user), std::move(work)};
   }
 
-  void Done(uid_t user) {
+  void Done(const User& user) {
     --users_[user].out;
     TakePlace(user);
   }
 
  private:
-  struct User {
+  struct Place {
     std::deque<Work> waiting;
     size_t out = 0;
     bool in_line = false;
   };
 
-  void TakePlace(uid_t user) {
-    User& its = users_[user];
+  void TakePlace(const User& user) {
+    Place& its = users_[user];
     if (!its.waiting.empty() && its.out < share_ && !its.in_line) {
       its.in_line = true;
       turns_.push_back(user);
@@ -66,8 +71,8 @@ class FairQueue {
 
   const size_t share_;
   size_t waiting_ = 0;
-  std::map<uid_t, User> users_;
-  std::deque<uid_t> turns_;
+  std::map<User, Place> users_;
+  std::deque<User> turns_;
 };
 
-}  // namespace lodekey::agent
+}  // namespace lodekey
