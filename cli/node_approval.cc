@@ -1,4 +1,5 @@
 // node pending, approve, deny: hosts that proved their TPM and wait for somebody to let them in.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,10 +26,16 @@ struct ApprovalArguments {
   bool dry_run = false;
 };
 
-Result<ExitCode> Pending(Session& session, const ApprovalArguments&) {
+constexpr int kMaxSeen = 1000;  // hosts of one call: the answer has a node for each
+
+Result<std::vector<api::Node>> ListWaiting(Session& session) {
   api::ListNodesRequest request;
   request.set_standing("pending");
-  const auto nodes = ListNodes(session, std::move(request));
+  return ListNodes(session, std::move(request));
+}
+
+Result<ExitCode> Pending(Session& session, const ApprovalArguments&) {
+  const auto nodes = ListWaiting(session);
   if (!nodes) return std::unexpected(nodes.error());
   if (session.json()) {
     session.PrintJson({{"nodes", NodesJson(*nodes)}});
@@ -48,6 +55,49 @@ Result<void> CheckWhich(const ApprovalArguments& arguments) {
   return FailUsage("--match goes with --all", "Give --all --match NAME=VALUE.");
 }
 
+bool Has(const google::protobuf::Map<std::string, std::string>& texts, const std::string& name,
+         const std::string& value) {
+  const auto found = texts.find(name);
+  return found != texts.end() && found->second == value;
+}
+
+bool Matches(const api::Node& node, const Labels& match) {
+  return std::ranges::all_of(match, [&](const auto& wanted) {
+    return Has(node.shown(), wanted.first, wanted.second) ||
+           Has(node.labels(), wanted.first, wanted.second);
+  });
+}
+
+// Those that wait now and match. They are printed, and they alone are settled, as they look here:
+// what comes or changes meanwhile nobody has seen.
+Result<api::AdmitNodesResponse> SettleSeen(Session& session, const Labels& match,
+                                           const api::AdmitNodesRequest& what) {
+  auto nodes = ListWaiting(session);
+  if (!nodes) return std::unexpected(nodes.error());
+  std::erase_if(*nodes, [&](const api::Node& node) { return !Matches(node, match); });
+  if (!session.json() && !nodes->empty()) session.Print(PendingListText(*nodes));
+  api::AdmitNodesResponse all;
+  api::AdmitNodesRequest request = what;
+  for (const api::Node& node : *nodes) {
+    api::SeenNode& seen = *request.add_seen();
+    seen.set_id(node.id());
+    seen.set_appearance(node.appearance());
+    if (request.seen_size() < kMaxSeen && &node != &nodes->back()) continue;
+    const auto response = session.admin().AdmitNodes(request);
+    if (!response) return std::unexpected(response.error());
+    all.MergeFrom(*response);
+    request.clear_seen();
+  }
+  return all;
+}
+
+std::unexpected<Error> Skipped(int count) {
+  return Fail(
+      Code::kConflict,
+      fmt::format("{} of the hosts look otherwise by now, or wait no longer", count),
+      {.name = "node-changed", .advice = "Look at them: lodekey node pending; then do it again."});
+}
+
 Result<ExitCode> Settle(Session& session, const ApprovalArguments& arguments, bool deny) {
   if (const auto which = CheckWhich(arguments); !which) return std::unexpected(which.error());
   const auto match = ReadLabels("--match", arguments.match);
@@ -56,22 +106,26 @@ Result<ExitCode> Settle(Session& session, const ApprovalArguments& arguments, bo
   if (!labels) return std::unexpected(labels.error());
   api::AdmitNodesRequest request;
   request.mutable_nodes()->Add(arguments.nodes.begin(), arguments.nodes.end());
-  request.mutable_match()->insert(match->begin(), match->end());
   request.mutable_labels()->insert(labels->begin(), labels->end());
   request.set_deny(deny);
   request.set_dry_run(arguments.dry_run);
-  const auto response = session.admin().AdmitNodes(request);
+  const auto response =
+      arguments.all ? SettleSeen(session, *match, request) : session.admin().AdmitNodes(request);
   if (!response) return std::unexpected(response.error());
   if (session.json()) {
+    const auto texts = [](const auto& ids) {
+      return std::vector<std::string>(ids.begin(), ids.end());
+    };
     const std::vector<api::Node> nodes(response->nodes().begin(), response->nodes().end());
     session.PrintJson({{"changed", response->changed_size() != 0},
                        {"dry_run", arguments.dry_run},
-                       {"changed_nodes", std::vector<std::string>(response->changed().begin(),
-                                                                  response->changed().end())},
+                       {"changed_nodes", texts(response->changed())},
+                       {"skipped_nodes", texts(response->skipped())},
                        {"nodes", NodesJson(nodes)}});
   } else {
     session.Print(SettledText(*response, deny, arguments.dry_run));
   }
+  if (response->skipped_size() != 0) return Skipped(response->skipped_size());
   return session.Changed(response->changed_size() != 0);
 }
 
@@ -97,10 +151,9 @@ CLI::App& AddVerb(CLI::App& group, Session& session,
 
 void AddWhich(CLI::App& command, Session& session, ApprovalArguments& arguments) {
   command
-      .add_option("NODE", arguments.nodes,
-                  "the node's id, a prefix of it of 8 digits or more, or its SPIFFE ID")
-      ->check(CheckNodeName);
-  command.add_flag("--all", arguments.all, "each that waits");
+      .add_option("NODE", arguments.nodes, "the node's id, all 64 digits of it, or its SPIFFE ID")
+      ->check(CheckWholeNodeName);
+  command.add_flag("--all", arguments.all, "each that waits; they are listed");
   command
       .add_option("--match", arguments.match,
                   "with --all: only those that showed this, or have this label; may be given again")

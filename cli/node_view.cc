@@ -21,6 +21,11 @@ using PcrValues = google::protobuf::RepeatedPtrField<PcrValue>;
 
 constexpr size_t kShortId = 16;
 constexpr size_t kShortestPrefix = 8;
+constexpr size_t kIdDigits = 64;
+
+bool IsHex(const std::string& text) {
+  return std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
 
 std::string Hex(const std::string& bytes) { return ToHex(AsBytes(bytes)); }
 
@@ -82,11 +87,17 @@ std::string ShortNodeId(const std::string& id) {
 }
 
 std::string CheckNodeName(const std::string& text) {
-  const bool digits =
-      std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
-  if (!digits || text.size() >= kShortestPrefix) return {};
+  if (!IsHex(text) || text.size() >= kShortestPrefix) return {};
   return fmt::format("'{}' is too short: a prefix of a node's id has {} digits or more", text,
                      kShortestPrefix);
+}
+
+std::string CheckWholeNodeName(const std::string& text) {
+  if (!IsHex(text) || text.size() == kIdDigits) return {};
+  return fmt::format(
+      "'{}' is not a whole id: give all {} digits, as 'lodekey node pending' prints them; a "
+      "stranger may have an id that begins like another's",
+      text, kIdDigits);
 }
 
 std::string StandingSentence(const Node& node, Time now) {
@@ -109,7 +120,7 @@ std::string StandingSentence(const Node& node, Time now) {
     return fmt::format(
         "Node {} proved its TPM and waits for approval.\n"
         "  What to do, if it is yours: lodekey node approve {}; if not: lodekey node deny {}\n",
-        id, id, id);
+        id, platform::EscapeControl(node.id()), platform::EscapeControl(node.id()));
   }
   if (standing == "barred") {
     return fmt::format(
@@ -146,10 +157,12 @@ std::string PendingListText(const std::vector<Node>& nodes) {
       const auto found = shown.find(name);
       return found == shown.end() ? std::string() : found->second;
     };
-    rows.push_back({ShortNodeId(node.id()), what("assurance"), what("source"), what("devid"),
-                    FormatUnixMs(node.created_unix_ms()), FormatUnixMs(node.last_seen_unix_ms())});
+    rows.push_back({node.id(), what("assurance"), what("manufacturer"), what("source"),
+                    what("devid"), FormatUnixMs(node.created_unix_ms()),
+                    FormatUnixMs(node.last_seen_unix_ms())});
   }
-  return FormatTable({"NODE", "ASSURANCE", "SOURCE", "DEVID", "FIRST SEEN", "LAST SEEN"}, rows);
+  return FormatTable(
+      {"NODE", "ASSURANCE", "MANUFACTURER", "SOURCE", "DEVID", "FIRST SEEN", "LAST SEEN"}, rows);
 }
 
 std::string SettledText(const lodekey::admin::v1::AdmitNodesResponse& response, bool denied,
@@ -158,6 +171,10 @@ std::string SettledText(const lodekey::admin::v1::AdmitNodesResponse& response, 
   for (const std::string& id : response.changed()) {
     text += fmt::format("Node {} {}{}.\n", ShortNodeId(id), dry_run ? "would be " : "is ",
                         denied ? "denied" : "approved");
+  }
+  for (const std::string& id : response.skipped()) {
+    text += fmt::format("Node {} looks otherwise by now, or waits no longer: it is not {}.\n",
+                        platform::EscapeControl(id), denied ? "denied" : "approved");
   }
   const int already = response.nodes_size() - response.changed_size();
   return text + fmt::format("{}{} {}, {} unchanged.\n",

@@ -16,6 +16,8 @@ std::string ShortNodeId(const std::string& id);
 
 // Empty, or what keeps `text` from naming a node: for CLI11. The issuer takes no shorter prefix.
 std::string CheckNodeName(const std::string& text);
+// The same where a prefix will not do.
+std::string CheckWholeNodeName(const std::string& text);
 
 // What the node's standing means, and what to do about it; two lines at most.
 std::string StandingSentence(const admin::v1::Node& node, Time now);

@@ -69,7 +69,7 @@ Result<ExitCode> Check(Session& session, const PolicyArguments& arguments) {
     session.PrintJson({{"digest", digest}, {"allows_all", checked->allows_all()}});
   } else {
     session.Print(fmt::format("The policy is good. Digest: {}\n{}", digest,
-                              checked->allows_all() ? "It allows everything, and says so.\n" : ""));
+                              checked->allows_all() ? "It allows what nobody may be given, and says so (lodekey.unsafe_allow_all).\n" : ""));
   }
   return ExitCode::kDone;
 }
@@ -281,7 +281,7 @@ void AddApplyOptions(CLI::App& verb, Session& session, PolicyArguments& argument
       ->type_name("VERSION");
   verb.add_option("--note", arguments.note, "why, for the history")->type_name("TEXT");
   verb.add_flag("--yes-lock-out", arguments.yes_lock_out,
-                "also when every active node would lose its identity");
+                "also when of no active node it is known that it would keep its identity");
   AddChangeFlag(verb, session);
 }
 

@@ -156,9 +156,12 @@ std::string PlanText(const admin::v1::PlanPolicyResponse& plan, const std::strin
   text += fmt::format("\n{} of {} active nodes{} would lose their identity as they attest next.\n",
                       plan.nodes_cut_off(), plan.nodes_active(),
                       Percent(plan.nodes_cut_off(), plan.nodes_active()));
+  if (plan.nodes_judged() < plan.nodes_active())
+    text += fmt::format("{} more cannot be judged: their last evidence is not on record.\n",
+                        plan.nodes_active() - plan.nodes_judged());
   if (!directory.empty())
-    text += fmt::format("Apply it with: lodekey policy apply {} --base {}\n", directory,
-                        plan.base_version());
+    text += fmt::format("Apply it with: lodekey policy apply {} --base {}{}\n", directory,
+                        plan.base_version(), plan.locks_out() ? " --yes-lock-out" : "");
   return text;
 }
 
@@ -177,7 +180,9 @@ Json PlanJson(const admin::v1::PlanPolicyResponse& plan) {
           {"same", plan.same()},
           {"changes", std::move(changes)},
           {"nodes_active", plan.nodes_active()},
+          {"nodes_judged", plan.nodes_judged()},
           {"nodes_cut_off", plan.nodes_cut_off()},
+          {"locks_out", plan.locks_out()},
           {"truncated", plan.truncated()}};
 }
 

@@ -8,6 +8,7 @@
 #include "issuer/decision_record.h"
 #include "issuer/devid.h"
 #include "issuer/standing_log.h"
+#include "issuer/waiting_room.h"
 
 namespace lodekey::issuer {
 namespace {
@@ -26,26 +27,30 @@ Error ApprovalPending(const NodeId& id) {
 std::map<std::string, std::string> ShownBy(const ProvedHost& host) {
   std::map<std::string, std::string> shown = {
       {"assurance", std::string(attest::AssuranceName(host.facts.assurance))},
+      {"manufacturer", host.facts.manufacturer},
       {"source", host.scene.source}};
   if (host.facts.devid) shown["devid"] = DevIdName(*host.facts.devid);
   std::erase_if(shown, [](const auto& item) { return item.second.empty(); });
   return shown;
 }
 
-Result<void> CheckRoom(Transaction& transaction) {
-  ASSIGN_OR_RETURN(const uint64_t waiting, transaction.CountNodes(Standing::kPending),
-                   "count the hosts that wait");
-  if (waiting < kMaxPendingNodes) return {};
-  return Fail(Code::kUnavailable,
-              fmt::format("{} hosts wait for approval already", kMaxPendingNodes),
-              {.name = "too-many-pending",
-               .advice = "On the issuer: lodekey node pending, then approve or deny some."});
+// Where it comes from is not news in itself: addresses are leased.
+bool IsNews(const NodeRecord& record, std::map<std::string, std::string> shown,
+            const Ruling& admission) {
+  auto before = record.shown;
+  before.erase("source");
+  shown.erase("source");
+  return before != shown || record.labels != admission.output().labels;
+}
+
+bool SeenLately(const NodeRecord& record, Time now) {
+  return now >= record.last_seen && now - record.last_seen < kSeenAgain;
 }
 
 Result<void> RecordPending(Transaction& transaction, const ProvedHost& host, bool is_new) {
   RETURN_IF_ERROR(transaction.UseChallenge(host.challenge.id, host.challenge.expires),
                   "use the challenge");
-  if (is_new) RETURN_IF_ERROR(CheckRoom(transaction), "room");
+  if (is_new) RETURN_IF_ERROR(MakeRoom(transaction, host.record, host.scene.now), "room");
   RETURN_IF_ERROR(transaction.PutNode(host.record), "store the node");
   RETURN_IF_ERROR(transaction.PutDecision(DecisionRecordOf(host.admission, host.record.id)),
                   "store the decision");
@@ -104,12 +109,12 @@ void AwaitApproval(const Context& context, ProvedHost host, EnrolmentReply reply
   const Time now = host.scene.now;
   const bool is_new = host.record.revision == 0;
   auto shown = ShownBy(host);
-  const bool seen_lately = !is_new && host.record.shown == shown && now >= host.record.last_seen &&
-                           now - host.record.last_seen < kSeenAgain;
   const Error pending = ApprovalPending(host.record.id);
-  if (seen_lately) return reply(std::unexpected(pending));
+  if (!is_new && SeenLately(host.record, now) && !IsNews(host.record, shown, host.admission))
+    return reply(std::unexpected(pending));
   if (is_new) host.record = NewNode(host.record.id, host.admission, now);
   BindDevId(host);
+  host.record.labels = host.admission.output().labels;
   host.record.standing = Standing::kPending;
   host.record.shown = std::move(shown);
   host.record.last_seen = host.record.updated = now;

@@ -10,10 +10,6 @@
 
 namespace lodekey::issuer {
 
-// Hosts that wait for approval; each of them proved a TPM, and whoever makes TPMs in software has
-// many.
-inline constexpr uint64_t kMaxPendingNodes = 10000;
-
 // Of whom nobody has said that it belongs here: unknown, or waiting for approval.
 bool IsStranger(const NodeRecord& record);
 
@@ -42,8 +38,9 @@ using EnrolmentReply = Reply<lodekey::node::v1::FinishEnrolmentResponse>;
 // fill none.
 void RefuseAdmission(const Context& context, ProvedHost host, EnrolmentReply reply);
 
-// Makes the host a node of standing kPending, or notes that it came again, and answers with
-// "approval-pending"; with kUnavailable ("too-many-pending") when kMaxPendingNodes wait already.
+// Makes the host a node of standing kPending, with the labels that the policy would give it, or
+// notes that it came again, and answers with "approval-pending"; with kUnavailable
+// ("too-many-pending") when it has no place (issuer/waiting_room.h).
 void AwaitApproval(const Context& context, ProvedHost host, EnrolmentReply reply);
 
 }  // namespace lodekey::issuer

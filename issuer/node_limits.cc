@@ -104,6 +104,16 @@ Result<void> CheckAssurance(std::string_view assurance) {
   return Require(std::ranges::count(kNames, assurance) == 1, "assurance", "has no known name");
 }
 
+Result<void> CheckFacts(const std::vector<attest::Fact>& facts) {
+  for (const attest::Fact& fact : facts) {
+    RETURN_IF_ERROR(FirstFailure({Require(!fact.name.empty(), "name", "is empty"),
+                                  AtMost(fact.name.size(), kMaxFactName, "name"),
+                                  AtMost(fact.value.size(), kMaxFactValue, "value")}),
+                    "fact");
+  }
+  return AtMost(facts.size(), kMaxFacts, "facts");
+}
+
 Result<void> CheckEnrolment(const Enrolment& enrolment) {
   return FirstFailure(
       {AtMost(enrolment.ek_public.size(), kMaxPublicArea, "ek_public"),
@@ -118,7 +128,7 @@ Result<void> CheckEnrolment(const Enrolment& enrolment) {
        AtMost(enrolment.ledger.size(), kMaxLedger, "ledger"),
        Require(enrolment.ima_bytes <= kMaxImaBytes, "ima_bytes", "is too large"),
        AtMost(enrolment.serial.size(), kMaxSerial, "serial"),
-       CheckTime(enrolment.not_after, "not_after")});
+       CheckTime(enrolment.not_after, "not_after"), CheckFacts(enrolment.facts)});
 }
 
 Result<void> CheckAttestationKeys(const NodeRecord& record) {

@@ -14,12 +14,16 @@ inline constexpr size_t kMaxLabelValue = 256;  // bytes
 inline constexpr size_t kMaxShown = 16;
 inline constexpr size_t kMaxShownValue =
     1024;  // bytes, a certificate's subject and serial among them
+inline constexpr size_t kMaxFacts = 128;
+inline constexpr size_t kMaxFactName = 64;     // bytes
+inline constexpr size_t kMaxFactValue = 4096;  // bytes
 inline constexpr size_t kMaxEndorsementKeys = 16;
 inline constexpr size_t kMaxNonces = 8;
-inline constexpr size_t kMaxPublicArea = 1024;            // bytes of a TPM2B_PUBLIC
-inline constexpr size_t kMaxLedger = 65536;               // bytes
-inline constexpr size_t kMaxReply = size_t{256} << 10;    // bytes of a nonce's reply
-inline constexpr size_t kMaxVerdict = size_t{256} << 10;  // bytes of JSON
+inline constexpr size_t kMaxPublicArea = 1024;  // bytes of a TPM2B_PUBLIC
+inline constexpr size_t kMaxLedger = 65536;     // bytes
+// A verdict has the reasons of a policy twice: 32 of them, with up to 5 texts of 1 KiB.
+inline constexpr size_t kMaxReply = size_t{512} << 10;    // bytes of a nonce's reply
+inline constexpr size_t kMaxVerdict = size_t{512} << 10;  // bytes
 inline constexpr size_t kMaxSerial = 20;                  // bytes, RFC 5280 4.1.2.2
 inline constexpr uint64_t kMaxImaBytes = uint64_t{1} << 40;
 

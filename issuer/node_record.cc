@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/digest.h"
+#include "issuer/network.h"
 #include "issuer/node_limits.h"
 #include "lodekey/store/v1/store.pb.h"
 
@@ -49,6 +50,25 @@ void EncodeClock(const tpm::ClockInfo& clock, v1::Clock& out) {
   out.set_safe(clock.safe);
 }
 
+void EncodeFacts(const std::vector<attest::Fact>& facts, v1::Enrolment& out) {
+  for (const attest::Fact& fact : facts) {
+    v1::Fact& message = *out.add_facts();
+    message.set_name(fact.name);
+    message.set_value(fact.value);
+    message.set_grade(std::string(attest::GradeName(fact.grade)));
+  }
+}
+
+Result<std::vector<attest::Fact>> DecodeFacts(const v1::Enrolment& in) {
+  std::vector<attest::Fact> facts;
+  for (const v1::Fact& message : in.facts()) {
+    const auto grade = attest::ParseGrade(message.grade());
+    if (!grade) return Invalid("a fact has no grade that is known");
+    facts.push_back({.name = message.name(), .value = message.value(), .grade = *grade});
+  }
+  return facts;
+}
+
 void EncodeEnrolment(const Enrolment& enrolment, v1::Enrolment& out) {
   out.set_ek_public(Text(enrolment.ek_public));
   out.set_ak_public(Text(enrolment.ak_public));
@@ -66,12 +86,14 @@ void EncodeEnrolment(const Enrolment& enrolment, v1::Enrolment& out) {
   out.set_ima_bytes(enrolment.ima_bytes);
   out.set_serial(Text(enrolment.serial));
   out.set_not_after_ms(Milliseconds(enrolment.not_after));
+  EncodeFacts(enrolment.facts, out);
 }
 
 Result<Enrolment> DecodeEnrolment(const v1::Enrolment& in) {
   if (in.ledger_pcr() > 0xff) return Invalid(fmt::format("no register {}", in.ledger_pcr()));
   ASSIGN_OR_RETURN(tpm::PcrBank pcrs, DecodeBank(in.pcrs()), "pcrs");
   ASSIGN_OR_RETURN(tpm::PcrBank static_pcrs, DecodeBank(in.static_pcrs()), "static_pcrs");
+  ASSIGN_OR_RETURN(std::vector<attest::Fact> facts, DecodeFacts(in), "facts");
   return Enrolment{.ek_public = ToBytes(in.ek_public()),
                    .ak_public = ToBytes(in.ak_public()),
                    .node_key_public = ToBytes(in.node_key_public()),
@@ -90,7 +112,8 @@ Result<Enrolment> DecodeEnrolment(const v1::Enrolment& in) {
                    .ledger = ToBytes(in.ledger()),
                    .ima_bytes = in.ima_bytes(),
                    .serial = ToBytes(in.serial()),
-                   .not_after = AtMilliseconds(in.not_after_ms())};
+                   .not_after = AtMilliseconds(in.not_after_ms()),
+                   .facts = std::move(facts)};
 }
 
 void EncodeNonce(const IssuedNonce& nonce, v1::Nonce& out) {
@@ -159,6 +182,11 @@ ByteView NodeRecord::BootLog() const {
 std::string NodeRecord::Group() const {
   const auto label = labels.find("group");
   return label == labels.end() ? "default" : label->second;
+}
+
+std::string SourceOfWaiting(const NodeRecord& record) {
+  const auto source = record.shown.find("source");
+  return source == record.shown.end() ? "" : NetworkOf(source->second, kSitePrefix);
 }
 
 std::string EncodeNodeState(const NodeRecord& record) {

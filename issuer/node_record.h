@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attest/verdict.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -67,6 +68,7 @@ struct Enrolment {
   uint64_t ima_bytes = 0;         // how much of the IMA list has been stored
   Bytes serial = {};              // of the current node certificate
   Time not_after = {};
+  std::vector<attest::Fact> facts = {};  // that the last accepted evidence showed
   bool operator==(const Enrolment&) const = default;
 };
 
@@ -91,12 +93,12 @@ struct NodeRecord {
   std::vector<IssuedNonce> nonces = {};  // oldest first; at most two unused, and the last used
   Bytes approved_ak = {};                // name of an AK that an operator approved in advance
   std::optional<PendingAk> pending_ak = {};
-  std::string last_verdict = {};  // JSON of the last verdict, accepted or refused
+  std::string last_verdict = {};  // serialised; the last one, accepted or refused: for people
   tpm::PcrBank last_pcrs = {};    // as presented (and proved) by the last judged evidence
   Time last_seen = {};
   // When an enrolment was accepted whose resetCount was lower than the one before it.
   std::optional<Time> reset_count_decreased = {};
-  // Of one that waits for approval: what it showed ("assurance", "source",
+  // Of one that waits for approval: what it showed ("assurance", "manufacturer", "source",
   // "devid").
   std::map<std::string, std::string> shown = {};
   Bytes devid = {};  // SHA-256 of the key (SPKI) of the DevID it enrolled with; empty: none
@@ -108,6 +110,9 @@ struct NodeRecord {
   ByteView BootLog() const;
   bool operator==(const NodeRecord&) const = default;
 };
+
+// The network that a host comes from which waits for approval (issuer/network.h).
+std::string SourceOfWaiting(const NodeRecord& record);
 
 // The state column: a serialised lodekey.store.v1.NodeState. Everything but id, revision and
 // standing. The same record gives the same bytes.

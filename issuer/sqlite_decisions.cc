@@ -1,11 +1,10 @@
 #include "issuer/sqlite_decisions.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "crypto/digest.h"
 #include "issuer/entry_record.h"
+#include "issuer/sqlite_decision_room.h"
 #include "issuer/sqlite_rows.h"
 #include "issuer/store_limits.h"
 
@@ -24,9 +23,6 @@ constexpr uint64_t kEither = 2;  // of what was allowed: 0, 1
 #define LODEKEY_DECISION_COLUMNS                                                       \
   "seq, decided, point, node, entry, policy_version, allowed, outcome, digest, input " \
   "FROM decision CROSS JOIN decision_input USING (seq) "
-
-#define LODEKEY_DECISION_SIZES \
-  "seq, length(input) FROM decision CROSS JOIN decision_input USING (seq) "
 
 // A filter that names nothing takes all. Where reading begins at a time (?2) and not behind a row
 // (?1), the index finds the first row: the rows before it are not looked at.
@@ -78,12 +74,6 @@ Bytes LastOf(ByteView prefix) {
 
 }  // namespace
 
-Result<DecisionTable::Row> DecisionTable::ReadRow(const Query& query) {
-  ASSIGN_OR_RETURN(const uint64_t seq, query.Unsigned(0), "read the number");
-  ASSIGN_OR_RETURN(const uint64_t bytes, query.Unsigned(1), "read the size");
-  return Row{.seq = seq, .bytes = bytes};
-}
-
 Result<std::vector<DecisionRecord>> DecisionTable::List(const DecisionFilter& filter,
                                                         size_t limit) {
   const Time until = filter.until.value_or(kEnd);
@@ -121,76 +111,42 @@ Result<std::optional<DecisionRecord>> DecisionTable::Find(ByteView prefix) {
       ReadDecision);
 }
 
-Result<std::optional<DecisionRecord>> DecisionTable::Last(const NodeId& node,
-                                                          const std::string& point) {
+Result<std::optional<DecisionRecord>> DecisionTable::LastStanding(const NodeId& node) {
   return ReadOne<DecisionRecord>(
       database_.Prepare("SELECT " LODEKEY_DECISION_COLUMNS
-                        "WHERE node = ?1 AND point = ?2 ORDER BY seq DESC LIMIT 1",
-                        node, point),
+                        "WHERE node = ?1 AND point = 'standing' ORDER BY seq DESC LIMIT 1",
+                        node),
       ReadDecision);
 }
 
-Result<void> DecisionTable::Put(const DecisionRecord& record) {
+Result<void> DecisionTable::Put(const DecisionRecord& record, uint64_t room) {
   RETURN_IF_ERROR(CheckDecision(record), "store a decision");
   RETURN_IF_ERROR(
       database_.Run("INSERT INTO decision (decided, point, node, entry, policy_version, allowed, "
-                    "outcome, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "outcome, digest) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 "
+                    "WHERE ?5 = (SELECT ifnull(max(version), 0) FROM policy)",
                     record.decided, record.point, record.node, record.entry, record.policy_version,
                     uint64_t{record.allowed}, AsBytes(record.outcome), record.input_digest),
       "store a decision");
+  if (database_.changes() == 0) {
+    return Fail(Code::kConflict,
+                fmt::format("version {} of the policy decided, and another one decides by now",
+                            record.policy_version),
+                {.name = "policy-changed", .advice = "The agent asks again by itself."});
+  }
   RETURN_IF_ERROR(database_.Run("INSERT INTO decision_input VALUES (last_insert_rowid(), ?1)",
                                 AsBytes(record.input)),
                   "store an input");
-  return database_.Run("UPDATE decision_total SET input_bytes = input_bytes + ?1",
-                       uint64_t{record.input.size()});
+  return DecisionRoom(database_).Take(record, room);
 }
 
-Result<size_t> DecisionTable::Expire(Time before, uint64_t most_bytes) {
-  ASSIGN_OR_RETURN(const size_t old, ForgetBefore(before), "forget old decisions");
-  ASSIGN_OR_RETURN(const size_t more, ForgetBeyond(most_bytes), "forget decisions beyond the room");
+Result<size_t> DecisionTable::Expire(Time before, uint64_t room) {
+  DecisionRoom decisions(database_);
+  ASSIGN_OR_RETURN(const size_t old, decisions.ForgetBefore(before, kMaxExpired),
+                   "forget old decisions");
+  ASSIGN_OR_RETURN(const size_t more, decisions.ForgetBeyond(room, kMaxExpired),
+                   "forget decisions beyond the room");
   return old + more;
-}
-
-Result<size_t> DecisionTable::ForgetBefore(Time before) {
-  ASSIGN_OR_RETURN(const auto rows,
-                   ReadAll<Row>(database_.Prepare("SELECT " LODEKEY_DECISION_SIZES
-                                                  "WHERE decided < ?1 ORDER BY decided LIMIT ?2",
-                                                  before, kMaxExpired),
-                                ReadRow),
-                   "find them");
-  RETURN_IF_ERROR(Forget(rows), "forget");
-  return rows.size();
-}
-
-Result<size_t> DecisionTable::ForgetBeyond(uint64_t most_bytes) {
-  ASSIGN_OR_RETURN(uint64_t bytes,
-                   ReadNumber(database_.Prepare("SELECT input_bytes FROM decision_total")),
-                   "read how many bytes there are");
-  if (bytes <= most_bytes) return size_t{0};
-  ASSIGN_OR_RETURN(
-      auto rows,
-      ReadAll<Row>(
-          database_.Prepare("SELECT " LODEKEY_DECISION_SIZES "ORDER BY seq LIMIT ?1", kMaxExpired),
-          ReadRow),
-      "find the oldest");
-  const auto kept = std::ranges::find_if(rows, [&](const Row& row) {
-    if (bytes <= most_bytes) return true;
-    bytes -= std::min(bytes, row.bytes);
-    return false;
-  });
-  rows.erase(kept, rows.end());
-  RETURN_IF_ERROR(Forget(rows), "forget");
-  return rows.size();
-}
-
-Result<void> DecisionTable::Forget(const std::vector<Row>& rows) {
-  uint64_t bytes = 0;
-  for (const Row& row : rows) {
-    bytes += row.bytes;
-    RETURN_IF_ERROR(database_.Run("DELETE FROM decision_input WHERE seq = ?1", row.seq), "input");
-    RETURN_IF_ERROR(database_.Run("DELETE FROM decision WHERE seq = ?1", row.seq), "decision");
-  }
-  return database_.Run("UPDATE decision_total SET input_bytes = input_bytes - ?1", bytes);
 }
 
 }  // namespace lodekey::issuer

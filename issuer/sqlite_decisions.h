@@ -1,4 +1,4 @@
-// The tables of decisions, of their inputs, and of how many bytes these have.
+// The tables of decisions and of their inputs.
 #pragma once
 
 #include <optional>
@@ -16,24 +16,15 @@ class DecisionTable {
 
   Result<std::vector<DecisionRecord>> List(const DecisionFilter& filter, size_t limit);
   Result<std::optional<DecisionRecord>> Find(ByteView prefix);
-  Result<std::optional<DecisionRecord>> Last(const NodeId& node, const std::string& point);
+  Result<std::optional<DecisionRecord>> LastStanding(const NodeId& node);
 
-  Result<void> Put(const DecisionRecord& record);
-  // Forgets a part of those decided before `before`, and the oldest while all inputs together have
-  // more than `most_bytes`; how many.
-  Result<size_t> Expire(Time before, uint64_t most_bytes);
+  // Others give way where all would have more than `room` bytes (issuer/sqlite_decision_room.h).
+  Result<void> Put(const DecisionRecord& record, uint64_t room);
+  // Forgets a part of those decided before `before`, and of those that `room` has no place for; how
+  // many.
+  Result<size_t> Expire(Time before, uint64_t room);
 
  private:
-  struct Row {
-    uint64_t seq;
-    uint64_t bytes;  // of its input
-  };
-
-  static Result<Row> ReadRow(const Query& query);
-  Result<void> Forget(const std::vector<Row>& rows);
-  Result<size_t> ForgetBefore(Time before);
-  Result<size_t> ForgetBeyond(uint64_t most_bytes);
-
   Database& database_;
 };
 

@@ -123,7 +123,7 @@ constexpr std::array kSteps = {
     // a DevID's key is, which hosts wait for approval (node.pending_since: when they were last
     // seen, NULL for all others). policy.content is a serialised lodekey.policy.v1.Bundle,
     // decision.outcome a lodekey.policy.v1.Decision. Inputs stand apart, so that decisions are
-    // looked through without them; decision_total has the bytes of all of them.
+    // looked through without them; decision_total had the bytes of all of them.
     R"(
   CREATE TABLE policy (
     version INTEGER PRIMARY KEY,
@@ -167,6 +167,43 @@ constexpr std::array kSteps = {
   CREATE UNIQUE INDEX node_devid ON node (devid) WHERE devid <> x'';
   ALTER TABLE node ADD COLUMN pending_since INTEGER;
   CREATE INDEX node_pending_since ON node (pending_since) WHERE pending_since IS NOT NULL;
+)",
+    // How many bytes decisions have, each with 512 for what it has besides outcome and input: all
+    // of them in decision_total, those of each node in decision_share. spare is what may give way;
+    // kept is the seq of the node's newest decision on its standing while it is active, else 0.
+    R"(
+  DROP INDEX decision_node;
+  CREATE INDEX decision_of_node ON decision (node);
+  CREATE INDEX decision_standing ON decision (node) WHERE point = 'standing';
+
+  CREATE TABLE decision_share (
+    node TEXT PRIMARY KEY,
+    spare INTEGER NOT NULL,
+    kept INTEGER NOT NULL,
+    kept_bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO decision_share
+    SELECT node, sum(512 + length(outcome) + length(input)), 0, 0
+    FROM decision JOIN decision_input USING (seq) GROUP BY node;
+  UPDATE decision_share SET kept = ifnull((SELECT max(seq) FROM decision
+      WHERE decision.node = decision_share.node AND point = 'standing'), 0)
+    WHERE node IN (SELECT id FROM node WHERE standing = 'active');
+  UPDATE decision_share SET kept_bytes = (SELECT 512 + length(outcome) + length(input)
+      FROM decision JOIN decision_input USING (seq) WHERE seq = kept)
+    WHERE kept > 0;
+  UPDATE decision_share SET spare = spare - kept_bytes;
+  CREATE INDEX decision_share_spare ON decision_share (spare);
+
+  DROP TABLE decision_total;
+  CREATE TABLE decision_total (bytes INTEGER NOT NULL) STRICT;
+  INSERT INTO decision_total SELECT ifnull(sum(spare + kept_bytes), 0) FROM decision_share;
+)",
+    // Where a host that waits for approval comes from (SourceOfWaiting); empty for all others, and
+    // for those that have not come again since this was kept.
+    R"(
+  ALTER TABLE node ADD COLUMN pending_source TEXT NOT NULL DEFAULT '';
+  CREATE INDEX node_pending_source ON node (pending_source, devid, pending_since)
+    WHERE pending_since IS NOT NULL;
 )"};
 
 std::unexpected<Error> Foreign(std::string text) {

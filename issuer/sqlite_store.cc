@@ -100,7 +100,7 @@ Result<std::unique_ptr<Store>> OpenSqliteStore(SqliteOptions options,
                    BringAuditLogUpToDate(database, *audit, options.now()),
                    "bring audit log and database together");
   auto writer = std::make_unique<SqliteWriter>(
-      std::move(database), std::move(audit), head,
+      std::move(database), std::move(audit), head, options.decision_bytes,
       SqliteWriter::Hooks{.at_step = std::move(options.at_step), .now = std::move(options.now)});
   return std::unique_ptr<Store>(
       std::make_unique<SqliteStore>(std::move(options.path), std::move(writer)));

@@ -12,8 +12,9 @@
 namespace lodekey::issuer {
 
 struct SqliteOptions {
-  std::string path = {};          // the database file; its directory exists, 0700
-  std::string trust_domain = {};  // kept in the database; another one is refused
+  std::string path = {};                        // the database file; its directory exists, 0700
+  std::string trust_domain = {};                // kept in the database; another one is refused
+  uint64_t decision_bytes = uint64_t{1} << 30;  // room for decisions (Transaction::PutDecision)
   // Called at each step of a batch ("batch-begun", "changes-run", "committed", "audit-appended",
   // "done-called"); the crash tests end the process in it.
   std::function<void(std::string_view step)> at_step = {};

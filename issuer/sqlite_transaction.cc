@@ -7,7 +7,9 @@
 
 #include "issuer/entry_record.h"
 #include "issuer/node_limits.h"
+#include "issuer/sqlite_decision_room.h"
 #include "issuer/sqlite_decisions.h"
+#include "issuer/sqlite_pending.h"
 #include "issuer/sqlite_policies.h"
 #include "issuer/sqlite_rows.h"
 #include "issuer/store_limits.h"
@@ -77,25 +79,29 @@ Result<void> SqliteTransaction::PutNode(const NodeRecord& record) {
   const ByteView boot_log = record.BootLog();
   if (record.revision == 0) {
     RETURN_IF_ERROR(
-        Write("INSERT INTO node (id, revision, standing, state, boot_log, devid, pending_since) "
-              "VALUES (?1, 1, ?2, ?3, ?4, ?5, CASE ?2 WHEN 'pending' THEN ?6 END) "
+        Write("INSERT INTO node (id, revision, standing, state, boot_log, devid, pending_since, "
+              "pending_source) VALUES (?1, 1, ?2, ?3, ?4, ?5, "
+              "CASE ?2 WHEN 'pending' THEN ?6 END, ?7) "
               "ON CONFLICT DO NOTHING",
-              record.id, standing, AsBytes(state), boot_log, record.devid, record.last_seen),
+              record.id, standing, AsBytes(state), boot_log, record.devid, record.last_seen,
+              SourceOfWaiting(record)),
         "insert a node");
   } else {
     RETURN_IF_ERROR(CeaseToNameLog(record), "cease to name a log");
     RETURN_IF_ERROR(
         Write("UPDATE node SET revision = revision + 1, standing = ?3, state = ?4, boot_log = ?5, "
-              "devid = ?6, pending_since = CASE ?3 WHEN 'pending' THEN ?7 END "
+              "devid = ?6, pending_since = CASE ?3 WHEN 'pending' THEN ?7 END, pending_source = ?8 "
               "WHERE id = ?1 AND revision = ?2",
               record.id, record.revision, standing, AsBytes(state), boot_log, record.devid,
-              record.last_seen),
+              record.last_seen, SourceOfWaiting(record)),
         "update a node");
   }
   if (database().changes() == 0) {
     return Conflict(fmt::format("node {} has another revision than {}", record.id, record.revision),
                     "node-changed");
   }
+  if (record.standing != Standing::kActive)
+    RETURN_IF_ERROR(DecisionRoom(database()).Release(record.id), "count its decisions");
   return SyncEndorsementKeys(record);
 }
 
@@ -243,7 +249,7 @@ Result<void> SqliteTransaction::PutPolicy(const PolicyRecord& record) {
 
 Result<void> SqliteTransaction::PutDecision(const DecisionRecord& record) {
   RETURN_IF_ERROR(CheckActive(), "write");
-  return DecisionTable(database()).Put(record);
+  return DecisionTable(database()).Put(record, decision_bytes_);
 }
 
 uint64_t SqliteTransaction::Audit(std::string record) {
@@ -258,10 +264,9 @@ Result<size_t> SqliteTransaction::Expire(Time now, const Retention& retention) {
                           now, kMaxExpired),
                    "forget used challenges");
   ASSIGN_OR_RETURN(const size_t credentials, ExpireCredentials(now), "forget credentials");
-  ASSIGN_OR_RETURN(
-      const size_t decisions,
-      DecisionTable(database()).Expire(now - retention.decisions, retention.decision_bytes),
-      "forget decisions");
+  ASSIGN_OR_RETURN(const size_t decisions,
+                   DecisionTable(database()).Expire(now - retention.decisions, decision_bytes_),
+                   "forget decisions");
   ASSIGN_OR_RETURN(const size_t pending, ExpirePending(now, now - retention.pending),
                    "forget hosts that nobody approved");
   ASSIGN_OR_RETURN(const size_t logs, ExpireLogs(now - retention.evidence), "forget logs");
@@ -303,15 +308,38 @@ Result<size_t> SqliteTransaction::ExpirePending(Time now, Time before) {
                              before, kMaxExpiredNodes),
           [](const Query& row) { return row.Text(0, 64); }),
       "find them");
-  for (const NodeId& id : ids) {
-    RETURN_IF_ERROR(Write("UPDATE log SET unnamed_since = ?2 WHERE digest = "
-                          "(SELECT boot_log FROM node WHERE id = ?1)",
-                          id, now),
-                    "cease to name a log");
-    RETURN_IF_ERROR(Write("DELETE FROM ek WHERE node = ?1", id), "forget its keys");
-    RETURN_IF_ERROR(Write("DELETE FROM node WHERE id = ?1", id), "forget it");
-  }
+  for (const NodeId& id : ids) RETURN_IF_ERROR(ForgetNode(id, now), "forget a host");
   return ids.size();
+}
+
+Result<std::optional<WaitingSource>> SqliteTransaction::LargestWaitingSource(bool with_devid) {
+  return PendingHosts(database()).LargestSource(with_devid);
+}
+
+Result<uint64_t> SqliteTransaction::CountWaiting(const std::string& source, bool with_devid) {
+  return PendingHosts(database()).Count(source, with_devid);
+}
+
+Result<void> SqliteTransaction::ForgetWaiting(const NodeId& id, Time now) {
+  ASSIGN_OR_RETURN(
+      const uint64_t waits,
+      ReadNumber(database().Prepare("SELECT count(*) FROM node WHERE id = ?1 AND pending_since IS "
+                                    "NOT NULL AND NOT EXISTS "
+                                    "(SELECT 1 FROM credential WHERE node = id) AND NOT EXISTS "
+                                    "(SELECT 1 FROM ima WHERE node = id)",
+                                    id)),
+      "find it");
+  if (waits == 0) return Conflict(fmt::format("node {} does not wait", id), "node-changed");
+  return ForgetNode(id, now);
+}
+
+Result<void> SqliteTransaction::ForgetNode(const NodeId& id, Time now) {
+  RETURN_IF_ERROR(Write("UPDATE log SET unnamed_since = ?2 WHERE digest = "
+                        "(SELECT boot_log FROM node WHERE id = ?1)",
+                        id, now),
+                  "cease to name a log");
+  RETURN_IF_ERROR(Write("DELETE FROM ek WHERE node = ?1", id), "forget its keys");
+  return Write("DELETE FROM node WHERE id = ?1", id);
 }
 
 Result<size_t> SqliteTransaction::ExpireLogs(Time before) {

@@ -11,8 +11,10 @@ namespace lodekey::issuer {
 // Lives within a savepoint of the writer. `head` is the audit chain's head before this change.
 class SqliteTransaction final : public SqliteReads<Transaction> {
  public:
-  SqliteTransaction(Database& database, uint64_t durable_seq, const crypto::ChainHead& head)
-      : SqliteReads(database, durable_seq), head_(head) {}
+  // Decisions have `decision_bytes` of room.
+  SqliteTransaction(Database& database, uint64_t durable_seq, const crypto::ChainHead& head,
+                    uint64_t decision_bytes)
+      : SqliteReads(database, durable_seq), head_(head), decision_bytes_(decision_bytes) {}
 
   // Earlier changes of the batch included, this one's own records not.
   Result<crypto::ChainHead> AuditHead() override { return head_; }
@@ -25,6 +27,9 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   Result<void> DeleteEntry(const std::string& id, uint64_t revision) override;
   Result<void> PutPolicy(const PolicyRecord& record) override;
   Result<void> PutDecision(const DecisionRecord& record) override;
+  Result<std::optional<WaitingSource>> LargestWaitingSource(bool with_devid) override;
+  Result<uint64_t> CountWaiting(const std::string& source, bool with_devid) override;
+  Result<void> ForgetWaiting(const NodeId& id, Time now) override;
   Result<void> PutLog(ByteView digest, ByteView content, Time now) override;
   Result<void> AppendIma(const NodeId& node, uint64_t offset, ByteView content) override;
   Result<void> PutCredential(const CredentialRecord& record) override;
@@ -51,6 +56,8 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   Result<void> CheckActive();
   Result<size_t> ExpireCredentials(Time now);
   Result<size_t> ExpirePending(Time now, Time before);
+  // One that nothing refers to but a log and its keys.
+  Result<void> ForgetNode(const NodeId& id, Time now);
   Result<size_t> ExpireLogs(Time before);
   Result<void> CheckDevId(const NodeRecord& record);
   // What `record`, which is about to be stored, no longer names.
@@ -60,6 +67,7 @@ class SqliteTransaction final : public SqliteReads<Transaction> {
   Result<void> SyncEndorsementKeys(const NodeRecord& record);
 
   crypto::ChainHead head_;
+  uint64_t decision_bytes_;
   std::vector<std::string> records_;
   uint64_t last_promised_seq_ = 0;  // the highest audit_seq that a credential was given
 };

@@ -195,9 +195,8 @@ Result<std::optional<DecisionRecord>> SqliteReads<Interface>::FindDecision(ByteV
 }
 
 template <std::derived_from<View> Interface>
-Result<std::optional<DecisionRecord>> SqliteReads<Interface>::LastDecision(
-    const NodeId& node, const std::string& point) {
-  return DecisionTable(database_).Last(node, point);
+Result<std::optional<DecisionRecord>> SqliteReads<Interface>::LastStanding(const NodeId& node) {
+  return DecisionTable(database_).LastStanding(node);
 }
 
 template <std::derived_from<View> Interface>

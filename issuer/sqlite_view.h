@@ -39,8 +39,7 @@ class SqliteReads : public Interface {
   Result<std::vector<DecisionRecord>> ListDecisions(const DecisionFilter& filter,
                                                     size_t limit) override;
   Result<std::optional<DecisionRecord>> FindDecision(ByteView prefix) override;
-  Result<std::optional<DecisionRecord>> LastDecision(const NodeId& node,
-                                                     const std::string& point) override;
+  Result<std::optional<DecisionRecord>> LastStanding(const NodeId& node) override;
   Result<uint64_t> CountNodes(Standing standing) override;
   Result<std::optional<NodeId>> FindNodeByDevId(ByteView devid) override;
   Result<bool> HasLog(ByteView digest) override;

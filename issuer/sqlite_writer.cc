@@ -37,10 +37,11 @@ std::unexpected<Error> TransactionEnded(const Result<void>& outcome) {
 }  // namespace
 
 SqliteWriter::SqliteWriter(Database database, std::unique_ptr<AuditLog> log,
-                           const crypto::ChainHead& head, Hooks hooks)
+                           const crypto::ChainHead& head, uint64_t decision_bytes, Hooks hooks)
     : database_(std::move(database)),
       log_(std::move(log)),
       head_(head),
+      decision_bytes_(decision_bytes),
       hooks_(std::move(hooks)),
       durable_seq_(head.seq) {}
 
@@ -133,7 +134,7 @@ void SqliteWriter::Undo() {
 
 Result<SqliteWriter::Extension> SqliteWriter::ChangeWithin(const Change& change,
                                                            const Extension& before) {
-  SqliteTransaction transaction(database_, durable_seq_, before.head);
+  SqliteTransaction transaction(database_, durable_seq_, before.head, decision_bytes_);
   // A closure may call libraries that throw; that must not cost the changes beside it.
   RETURN_IF_ERROR(Guarded("a change", [&] { return change(transaction); }), "change");
   // It may have overlooked an error; what follows must not be committed on its own.

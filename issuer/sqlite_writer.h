@@ -22,9 +22,10 @@ class SqliteWriter {
     std::function<Time()> now;
   };
 
-  // `head` is what database and log share: the result of BringAuditLogUpToDate.
+  // `head` is what database and log share: the result of BringAuditLogUpToDate. Decisions have
+  // `decision_bytes` of room.
   SqliteWriter(Database database, std::unique_ptr<AuditLog> log, const crypto::ChainHead& head,
-               Hooks hooks);
+               uint64_t decision_bytes, Hooks hooks);
   // Notes how far the log is durable, so that a log that is shortened while nobody looks is noticed
   // up to its last line.
   ~SqliteWriter();
@@ -57,6 +58,7 @@ class SqliteWriter {
   Database database_;
   std::unique_ptr<AuditLog> log_;
   crypto::ChainHead head_;  // of the database; the log's own is behind when an append has failed
+  const uint64_t decision_bytes_;
   Hooks hooks_;
   std::atomic<uint64_t> durable_seq_;
 };

@@ -104,12 +104,18 @@ struct DecisionFilter {
   std::optional<bool> allowed = {};
 };
 
-// How long what decisions rest on is kept: whichever ends first.
+// How long what decisions rest on is kept.
 struct Retention {
   Duration decisions = std::chrono::hours(7 * 24);
-  uint64_t decision_bytes = uint64_t{1} << 30;      // of their inputs
   Duration evidence = std::chrono::hours(30 * 24);  // logs that no enrolment names (any more)
   Duration pending = std::chrono::hours(7 * 24);    // hosts that wait for approval, since last seen
+};
+
+// Of hosts that wait for approval: the network (SourceOfWaiting) that has most of them.
+struct WaitingSource {
+  std::string source;
+  uint64_t hosts = 0;
+  NodeId longest_unseen;  // of them
 };
 
 // Reads of one consistent snapshot.
@@ -148,9 +154,8 @@ class View {
   // The newest whose input digest begins with `prefix`. kConflict ("input-ambiguous") when two
   // different digests do.
   virtual Result<std::optional<DecisionRecord>> FindDecision(ByteView prefix) = 0;
-  // The newest of this point for the node.
-  virtual Result<std::optional<DecisionRecord>> LastDecision(const NodeId& node,
-                                                             const std::string& point) = 0;
+  // The newest on the node's standing.
+  virtual Result<std::optional<DecisionRecord>> LastStanding(const NodeId& node) = 0;
   // How many nodes have this standing.
   virtual Result<uint64_t> CountNodes(Standing standing) = 0;
   // The node that enrolled with this DevID key (SHA-256 of its SubjectPublicKeyInfo).
@@ -189,8 +194,19 @@ class Transaction : public View {
   // kConflict ("policy-changed") when record.version is not the last one's successor, or when it
   // is signed and record.signed_version is lower than that of any before.
   virtual Result<void> PutPolicy(const PolicyRecord& record) = 0;
-  // Its seq is given by the store. Its node need not be stored: it may be what was denied.
+  // Its seq is given by the store. kConflict ("policy-changed") when its policy_version is not that
+  // of the policy that was applied last (none: 0): what follows from a decision is stored with it,
+  // or not at all. Its node need not be stored: it may be what was denied. Where
+  // all would have more bytes than the store was given room for, those of the node that has most
+  // give way, its oldest first; never the newest on its standing of a node that is active, from
+  // when it was stored.
   virtual Result<void> PutDecision(const DecisionRecord& record) = 0;
+  // Of those that showed a DevID, or of those that did not; nullopt: none waits.
+  virtual Result<std::optional<WaitingSource>> LargestWaitingSource(bool with_devid) = 0;
+  virtual Result<uint64_t> CountWaiting(const std::string& source, bool with_devid) = 0;
+  // Forgets a host that waits for approval, as Expire does; kConflict ("node-changed") for a node
+  // that does not wait, or was given something once.
+  virtual Result<void> ForgetWaiting(const NodeId& id, Time now) = 0;
   // Content-addressed by SHA-256: stored once, whoever brings it. At most 4 MiB.
   virtual Result<void> PutLog(ByteView digest, ByteView content, Time now) = 0;
   // Appends to the node's IMA list of this boot at `offset`, which must be its present size
@@ -208,9 +224,9 @@ class Transaction : public View {
   // there is nothing. Used challenges and void credentials whose time is over; issued credentials
   // kCredentialMargin after theirs, but for the last one of each node itself; logs that no
   // enrolment has named for retention.evidence, as after a node was removed; IMA lists of removed
-  // nodes; decisions after retention.decisions, and the oldest while their inputs have more than
-  // retention.decision_bytes; nodes that wait for approval and were not seen for
-  // retention.pending. A removed node's enrolment names nothing. The audit log stays.
+  // nodes; decisions after retention.decisions, and those that PutDecision would, but never what it
+  // would not; nodes that wait for approval and were not seen for retention.pending. A removed
+  // node's enrolment names nothing. The audit log stays.
   virtual Result<size_t> Expire(Time now, const Retention& retention) = 0;
 };
 

@@ -203,6 +203,7 @@ TEST(PolicyPlan, ListsWhatWouldChange) {
   rig.issuer.plan->set_decisions(10);
   rig.issuer.plan->set_same(8);
   rig.issuer.plan->set_nodes_active(4);
+  rig.issuer.plan->set_nodes_judged(4);
   rig.issuer.plan->set_nodes_cut_off(1);
   auto& change = *rig.issuer.plan->add_changes();
   change.set_point("issuance");
@@ -219,6 +220,25 @@ TEST(PolicyPlan, ListsWhatWouldChange) {
   EXPECT_NE(rig.out().find("--base 3"), std::string::npos);
   EXPECT_EQ(rig.Run({"policy", "plan", rig.directory, "--detailed-exitcode", "-o", "json"}), 10);
   EXPECT_EQ(rig.Json()["changes"][0]["after"]["reasons"][0]["code"], "site-required");
+}
+
+TEST(PolicyPlan, SaysWhatItCannotJudgeAndWhatItTakesToApply) {
+  PolicyRig rig;
+  rig.issuer.plan = admin::v1::PlanPolicyResponse();
+  rig.issuer.plan->set_nodes_active(4);
+  rig.issuer.plan->set_nodes_judged(4);
+  EXPECT_EQ(rig.Run({"policy", "plan", rig.directory}), 0) << rig.err();
+  EXPECT_EQ(rig.out().find("cannot be judged"), std::string::npos);
+  EXPECT_EQ(rig.out().find("--yes-lock-out"), std::string::npos);
+  rig.issuer.plan->set_nodes_judged(1);
+  rig.issuer.plan->set_nodes_cut_off(1);
+  rig.issuer.plan->set_locks_out(true);
+  EXPECT_EQ(rig.Run({"policy", "plan", rig.directory}), 0) << rig.err();
+  EXPECT_NE(rig.out().find("3 more cannot be judged"), std::string::npos);
+  EXPECT_NE(rig.out().find("--base 0 --yes-lock-out"), std::string::npos);
+  EXPECT_EQ(rig.Run({"policy", "plan", rig.directory, "-o", "json"}), 0);
+  EXPECT_EQ(rig.Json()["nodes_judged"], 1);
+  EXPECT_EQ(rig.Json()["locks_out"], true);
 }
 
 TEST(PolicyHistory, ShowsWhoAppliedWhatAndWhy) {

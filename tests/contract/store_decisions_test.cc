@@ -48,9 +48,9 @@ class StoreDecisionsTest : public StoreTest {
                     "find");
     return found;
   }
-  std::optional<DecisionRecord> Last(unsigned node, const std::string& point) {
+  std::optional<DecisionRecord> LastStanding(unsigned node) {
     return Read<std::optional<DecisionRecord>>(
-        [&](View& view) { return view.LastDecision(SampleNodeId(node), point); });
+        [&](View& view) { return view.LastStanding(SampleNodeId(node)); });
   }
 };
 
@@ -150,12 +150,11 @@ TEST_P(StoreDecisionsTest, SaysWhenABeginningIsThatOfTwoInputs) {
   EXPECT_TRUE(Must(Find(*twin)));
 }
 
-TEST_P(StoreDecisionsTest, KnowsTheLastOfANodeAtAPoint) {
+TEST_P(StoreDecisionsTest, KnowsTheLastOnANodesStanding) {
   PutMany(12);
-  EXPECT_EQ(Last(1, "issuance")->seq, 11U);
-  EXPECT_EQ(Last(1, "standing")->seq, 9U);
-  EXPECT_EQ(Last(1, "admission"), std::nullopt);
-  EXPECT_EQ(Last(3, "issuance"), std::nullopt);
+  EXPECT_EQ(LastStanding(1)->seq, 9U);
+  EXPECT_EQ(LastStanding(2)->seq, 12U);
+  EXPECT_EQ(LastStanding(3), std::nullopt);
 }
 
 TEST_P(StoreDecisionsTest, RefusesDecisionsBeyondTheLimits) {

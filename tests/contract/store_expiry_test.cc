@@ -49,10 +49,10 @@ class StoreExpiryTest : public StoreTest {
     Must(Put(node));
   }
 
-  void PutDecisions(unsigned first, unsigned last, size_t input_size = 0) {
+  void PutDecisions(unsigned first, unsigned last) {
     Must(Commit([&](Transaction& transaction) -> Result<void> {
       for (unsigned number = first; number <= last; ++number)
-        Must(transaction.PutDecision(test::SampleDecision(number, input_size)));
+        Must(transaction.PutDecision(test::SampleDecision(number)));
       return {};
     }));
   }
@@ -252,27 +252,21 @@ TEST_P(StoreExpiryTest, ForgetsDecisionsWhenTheirTimeIsOver) {
   EXPECT_EQ(Decisions(), std::vector<uint64_t>{4}) << "numbers are not given twice";
 }
 
-TEST_P(StoreExpiryTest, ForgetsTheOldestDecisionsBeyondTheRoom) {
-  constexpr size_t kSize = 1000;
-  PutDecisions(1, 5, kSize);
-  EXPECT_EQ(Expire(At(10), {.decision_bytes = 5 * kSize}), 0U);
-  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize}), 2U);
-  EXPECT_EQ(Decisions(), (std::vector<uint64_t>{3, 4, 5}));
-  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize}), 0U);
-  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize - 1}), 1U);
-  PutDecisions(6, 6, kSize);
-  EXPECT_EQ(Expire(At(10), {.decision_bytes = 3 * kSize}), 0U) << "counted as they come and go";
-  EXPECT_EQ(Decisions(), (std::vector<uint64_t>{4, 5, 6}));
-}
-
-TEST_P(StoreExpiryTest, CountsNoDecisionThatAChangeTookBack) {
-  constexpr size_t kSize = 1000;
-  PutDecisions(1, 2, kSize);
-  EXPECT_FALSE(Commit([](Transaction& transaction) -> Result<void> {
-    Must(transaction.PutDecision(test::SampleDecision(3, kSize)));
-    return Fail(Code::kDenied, "no");
-  }));
-  EXPECT_EQ(Expire(At(10), {.decision_bytes = 2 * kSize}), 0U);
+TEST_P(StoreExpiryTest, KeepsWhatAnActiveNodesStandingWasDecidedOnHoweverOld) {
+  Must(Put(FullNode(1)));
+  DecisionRecord standing = test::SampleDecision(1);
+  standing.point = "standing";
+  for (int i = 0; i < 2; ++i)
+    Must(Commit([&](Transaction& transaction) { return transaction.PutDecision(standing); }));
+  PutDecisions(3, 3);
+  const Time end = At(4) + kRetention.decisions;
+  EXPECT_EQ(Expire(end), 2U);
+  EXPECT_EQ(Decisions(), std::vector<uint64_t>{2});
+  NodeRecord node = *Find(SampleNodeId(1));
+  node.standing = Standing::kRefused;
+  Must(Put(node));
+  EXPECT_EQ(Expire(end), 1U);
+  EXPECT_TRUE(Decisions().empty());
 }
 
 // Hosts that wait for approval.
@@ -327,11 +321,9 @@ TEST_P(StoreExpiryTest, ForgetsAPartAtATime) {
 
 TEST_P(StoreExpiryTest, ForgetsAPartOfTheDecisionsAtATime) {
   PutDecisions(1, 2500);
-  for (const Retention& retention : {Retention{}, Retention{.decision_bytes = 1}}) {
-    const size_t part = Expire(At(2501) + retention.decisions, retention);
-    EXPECT_LT(part, 2500U);
-    EXPECT_GT(part, 0U);
-  }
+  const size_t part = Expire(At(2501) + kRetention.decisions);
+  EXPECT_LT(part, 2500U);
+  EXPECT_GT(part, 0U);
   while (Expire(At(2501) + kRetention.decisions) != 0) {
   }
   EXPECT_TRUE(Decisions().empty());

@@ -66,6 +66,29 @@ TEST_P(StorePoliciesTest, GivesBackWhatWasStored) {
   EXPECT_EQ(FindPolicy(3), std::nullopt);
 }
 
+// Whoever asked the one before has to ask again: nothing that it allowed or denied is stored.
+TEST_P(StorePoliciesTest, TakesDecisionsOfTheLastOneAlone) {
+  DecisionRecord decision = test::SampleDecision(1);
+  const auto put = [&](Transaction& transaction) { return transaction.PutDecision(decision); };
+  Must(Commit(put));
+  Must(PutPolicy(Sample(1)));
+  ExpectFails(put, Code::kConflict, "policy-changed");
+  decision.policy_version = 1;
+  Must(Commit(put));
+  const auto change = [&](Transaction& transaction) -> Result<void> {
+    Must(transaction.PutPolicy(Sample(2)));
+    return put(transaction);
+  };
+  ExpectFails(change, Code::kConflict, "policy-changed");
+  decision.policy_version = 2;
+  ExpectFails(put, Code::kConflict, "policy-changed");
+  Must(Commit(change));
+  const auto stored =
+      Read<std::vector<DecisionRecord>>([](View& view) { return view.ListDecisions({}, 100); });
+  ASSERT_EQ(stored.size(), 3U);
+  EXPECT_EQ(stored[1].policy_version, 1U);
+}
+
 TEST_P(StorePoliciesTest, ListsTheNewestFirstWithoutTheirContent) {
   for (const uint64_t version : {1U, 2U, 3U}) Must(PutPolicy(Sample(version)));
   PolicyRecord second = Sample(2);

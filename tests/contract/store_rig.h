@@ -28,7 +28,8 @@ class StoreUnderTest {
 
 struct StoreFactory {
   const char* name;
-  std::function<std::unique_ptr<StoreUnderTest>()> make;
+  // With so much room for decisions.
+  std::function<std::unique_ptr<StoreUnderTest>(uint64_t decision_bytes)> make;
 };
 
 // All of them: what each suite of the contract is instantiated with.
@@ -114,7 +115,10 @@ class StoreTest : public ::testing::TestWithParam<StoreFactory> {
     return outcomes;
   }
 
-  std::unique_ptr<StoreUnderTest> made_ = GetParam().make();
+  // An empty store takes the place of the one there was.
+  void MakeWithRoom(uint64_t decision_bytes) { made_ = GetParam().make(decision_bytes); }
+
+  std::unique_ptr<StoreUnderTest> made_ = GetParam().make(uint64_t{1} << 30);
 };
 
 }  // namespace lodekey::issuer

@@ -205,13 +205,15 @@ TEST_P(StoreTest, ListsThoseOfAStandingAPageAtATime) {
 
 class SqliteUnderTest final : public StoreUnderTest {
  public:
+  explicit SqliteUnderTest(uint64_t decision_bytes)
+      : store_(Must(test::OpenStore(files_, {.decision_bytes = decision_bytes}))) {}
   Store& store() override { return *store_; }
   std::string log() const override { return files_.log; }
 
  private:
   test::ScratchDirectory directory_;
   test::StoreFiles files_{directory_.path()};
-  std::unique_ptr<Store> store_ = Must(test::OpenStore(files_));
+  std::unique_ptr<Store> store_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreTest, ::testing::ValuesIn(Stores()), StoreName);
@@ -220,7 +222,8 @@ INSTANTIATE_TEST_SUITE_P(Stores, StoreTest, ::testing::ValuesIn(Stores()), Store
 
 const std::vector<StoreFactory>& Stores() {
   static const std::vector<StoreFactory> stores{
-      {"Sqlite", [] { return std::make_unique<SqliteUnderTest>(); }},
+      {"Sqlite",
+       [](uint64_t decision_bytes) { return std::make_unique<SqliteUnderTest>(decision_bytes); }},
   };
   return stores;
 }

@@ -57,6 +57,37 @@ TEST_F(ApprovalTest, WritesNothingForAHostThatComesAgainAtOnce) {
   EXPECT_GT(issuer.AuditEvents().size(), events.size());
 }
 
+// Addresses are leased.
+TEST_F(ApprovalTest, WritesNothingForAHostThatComesFromElsewhereAtOnce) {
+  EXPECT_EQ(Enrols(), "approval-pending");
+  issuer::NodeRecord record = issuer.Record(host);
+  record.shown["source"] = "198.51.100.9";
+  Must(issuer.store->CommitAndWait(
+      [&](issuer::Transaction& transaction) { return transaction.PutNode(record); }));
+  const size_t lines = issuer.AuditRecords().size();
+  EXPECT_EQ(Enrols(), "approval-pending");
+  EXPECT_EQ(issuer.AuditRecords().size(), lines);
+  EXPECT_EQ(issuer.Record(host).shown.at("source"), "198.51.100.9");
+  issuer.Pass(std::chrono::minutes(2));
+  EXPECT_EQ(Enrols(), "approval-pending");
+  EXPECT_EQ(issuer.Record(host).shown.at("source"), kCaller.address);
+}
+
+TEST_F(ApprovalTest, GivesTheLabelsOfTheNewestRuling) {
+  const auto labelled = [](const char* site) {
+    return Always(
+        std::string(R"({"allow": true, "rule": "r", "obligations": [{"kind": "approval"}], )") +
+            R"("labels": {"site": ")" + site + R"("}})",
+        kAllowAllData);
+  };
+  issuer.Decide(labelled("berlin"));
+  EXPECT_EQ(Enrols(), "approval-pending");
+  EXPECT_EQ(issuer.Record(host).labels.at("site"), "berlin");
+  issuer.Decide(labelled("fra"));
+  EXPECT_EQ(Enrols(), "approval-pending");
+  EXPECT_EQ(issuer.Record(host).labels.at("site"), "fra") << "at once: it is news";
+}
+
 TEST_F(ApprovalTest, TakesTheHostOnceItIsApproved) {
   EXPECT_EQ(Enrols(), "approval-pending");
   Put(Standing::kAllowed);
@@ -91,6 +122,27 @@ TEST_F(EnrollerTest, RecordsThatAKnownHostWasDeniedAtTheEnd) {
   EXPECT_EQ(Answer(issuer.Finish(request)), "ek-certificate-absent");
   EXPECT_EQ(issuer.Record(host).standing, Standing::kAllowed);
   EXPECT_EQ(issuer.AuditEvents().back(), "node.admission-refused");
+  EXPECT_EQ(Answer(issuer.Finish(request)), "challenge-used");
+}
+
+TEST_F(EnrollerTest, MakesNoNodeOfAnUnknownHostByAMessageThatIsRefused) {
+  issuer.Decide(Always(kAllowAll, kAllowAllData));
+  const size_t before = issuer.AuditRecords().size();
+  static const Bytes kOther(32, 0x11);
+  Host host;
+  const auto request = Must(
+      host.Finish(Must(issuer.Start(host.Start())),
+                  {.binding = [](attest::BindingContext& binding) { binding.nonce = kOther; }}));
+  EXPECT_EQ(Answer(issuer.Finish(request)).find("MESSAGE_REFUSED"), 0U);
+  EXPECT_FALSE(issuer.inventory->Find(host.id()));
+  const auto lines = issuer.AuditRecords();
+  ASSERT_EQ(lines.size(), before + 1);
+  EXPECT_EQ(lines.back()["event"], "node.enrolment-refused");
+  EXPECT_EQ(lines.back()["node"], host.id());
+  Must(issuer.store->Read([](issuer::View& view) -> Result<void> {
+    EXPECT_TRUE(Must(view.ListDecisions({}, 10)).empty());
+    return {};
+  }));
   EXPECT_EQ(Answer(issuer.Finish(request)), "challenge-used");
 }
 

@@ -43,6 +43,14 @@ class ApprovalTest : public testing::Test {
     }
     return numbers;
   }
+  // As an operator sees them now.
+  ApprovalRequest Seen(const Numbers& numbers) const {
+    ApprovalRequest request;
+    for (const unsigned number : numbers)
+      request.seen.push_back(
+          {.id = SampleNodeId(number), .appearance = issuer::AppearanceOf(Find(number))});
+    return request;
+  }
   NodeRecord Find(unsigned number) const {
     return Must(issuer.inventory->Find(SampleNodeId(number)));
   }
@@ -68,12 +76,53 @@ TEST_F(ApprovalTest, LetsANamedHostIn) {
   EXPECT_EQ(line["shown"]["assurance"], "hardware");
 }
 
-TEST_F(ApprovalTest, LetsAllInThatShowedWhatIsAskedFor) {
-  EXPECT_EQ(Changed({.match = {{"assurance", "hardware"}, {"source", "192.0.2.1"}}}), Numbers{1});
-  EXPECT_EQ(Changed({.match = {{"rack", "2"}}}), Numbers{2});
-  EXPECT_EQ(Changed({.match = {{"source", "192.0.2."}}}), Numbers{}) << "whole, or not";
-  EXPECT_EQ(Changed({}), Numbers{3});
-  EXPECT_EQ(Changed({}), Numbers{});
+TEST_F(ApprovalTest, LetsInWhatWasSeen) {
+  EXPECT_EQ(Changed(Seen({1, 3})), (Numbers{1, 3}));
+  EXPECT_EQ(Find(2).standing, Standing::kPending);
+  const auto again = Must(Settle(Seen({1})));
+  EXPECT_TRUE(again.changed.empty());
+  EXPECT_TRUE(again.skipped.empty()) << "it is in already";
+  EXPECT_EQ(Changed({}), Numbers{}) << "nobody is meant by leaving something out";
+}
+
+TEST_F(ApprovalTest, LeavesWhatLooksOtherwiseByNow) {
+  const ApprovalRequest seen = Seen({1, 2, 3});
+  NodeRecord other = Find(1);
+  other.shown["assurance"] = "inventory";
+  Put(other);
+  NodeRecord relabelled = Find(2);
+  relabelled.labels["rack"] = "9";
+  Put(relabelled);
+  NodeRecord seen_again = Find(3);
+  seen_again.last_seen += std::chrono::minutes(2);
+  Put(seen_again);
+  for (const bool deny : {true, false}) {
+    ApprovalRequest request = seen;
+    request.deny = deny;
+    request.dry_run = deny;
+    const auto outcome = Must(Settle(request));
+    EXPECT_EQ(outcome.changed, std::vector{SampleNodeId(3)});
+    EXPECT_EQ(outcome.skipped, (std::vector{SampleNodeId(1), SampleNodeId(2)}));
+  }
+  EXPECT_EQ(Find(1).standing, Standing::kPending);
+}
+
+TEST_F(ApprovalTest, LeavesWhatWaitsNoLonger) {
+  ApprovalRequest seen = Seen({1});
+  Must(issuer.inventory->Remove(SampleNodeId(1), "uid 0"));
+  seen.seen.push_back({.id = SampleNodeId(77), .appearance = {}});
+  const auto outcome = Must(Settle(seen));
+  EXPECT_EQ(outcome.skipped, (std::vector{SampleNodeId(1), SampleNodeId(77)}));
+  EXPECT_TRUE(outcome.nodes.empty());
+}
+
+TEST_F(ApprovalTest, TakesWholeIdsOnly) {
+  for (const std::string& name : {SampleNodeId(1).substr(0, 63),
+                                  "spiffe://example.org/node/" + SampleNodeId(1).substr(0, 8)}) {
+    EXPECT_EQ(Settle({.nodes = {name}}).error().Name(), "node-id-short") << name;
+    EXPECT_EQ(Settle({.nodes = {name}, .deny = true}).error().Name(), "node-id-short") << name;
+  }
+  EXPECT_EQ(Changed({.nodes = {"spiffe://example.org/node/" + SampleNodeId(1)}}), Numbers{1});
 }
 
 TEST_F(ApprovalTest, BarsAHostUntilItIsAllowed) {
@@ -113,7 +162,9 @@ TEST_F(ApprovalTest, TakesAllOfThoseNamedOrNone) {
 
 TEST_F(ApprovalTest, TriesWithoutChangingAnything) {
   const size_t lines = Lines();
-  const auto tried = Must(Settle({.dry_run = true}));
+  ApprovalRequest request = Seen({1, 2, 3});
+  request.dry_run = true;
+  const auto tried = Must(Settle(request));
   EXPECT_EQ(tried.changed.size(), 3U);
   EXPECT_EQ(Find(1).standing, Standing::kPending);
   EXPECT_EQ(Lines(), lines);
@@ -123,7 +174,7 @@ TEST_F(ApprovalTest, TellsWhoListens) {
   std::vector<std::string> heard;
   issuer.context->node_changed = [&](const std::string& id) { heard.push_back(id); };
   Must(Settle({.nodes = {SampleNodeId(2)}}));
-  Must(Settle({.dry_run = true}));
+  Must(Settle({.nodes = {SampleNodeId(1)}, .dry_run = true}));
   EXPECT_EQ(heard, std::vector{SampleNodeId(2)});
 }
 

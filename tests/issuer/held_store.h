@@ -18,6 +18,7 @@ class HeldStore final : public issuer::Store {
   explicit HeldStore(issuer::Store& inner) : inner_(inner) {}
 
   Result<void> Read(const std::function<Result<void>(issuer::View&)>& read) override {
+    if (const auto before = std::exchange(before_read_, {})) before();
     if (!fail_reads_) return inner_.Read(read);
     ++failed_reads_;
     return lodekey::Fail(Code::kUnavailable, "the store cannot be read",
@@ -33,6 +34,8 @@ class HeldStore final : public issuer::Store {
 
   // Once, when the next commit is asked for: what somebody else does before it.
   void Between(std::function<void()> act) { between_ = std::move(act); }
+  // Once, when something is read next.
+  void BeforeRead(std::function<void()> act) { before_read_ = std::move(act); }
   // From now on commits wait.
   void Hold() { holding_ = true; }
   // Lets them go, in the order in which they came.
@@ -56,6 +59,7 @@ class HeldStore final : public issuer::Store {
   std::vector<std::pair<issuer::Change, issuer::Done>> held_;
   std::optional<Error> failure_;
   std::function<void()> between_;
+  std::function<void()> before_read_;
 };
 
 }  // namespace lodekey::test

@@ -30,7 +30,7 @@ Change Issue(unsigned number) {
   };
 }
 
-// Each credential has its decision, and the bytes of the inputs are counted as they are.
+// Each credential has its decision, and its bytes are counted as they are.
 void ExpectDecisionsMatch(const test::StoreFiles& files) {
   Database database = Must(Database::Open(files.database));
   const auto number = [&](std::string_view sql) {
@@ -41,8 +41,11 @@ void ExpectDecisionsMatch(const test::StoreFiles& files) {
   const uint64_t decisions = number("SELECT count(*) FROM decision");
   EXPECT_EQ(decisions, number("SELECT count(*) FROM credential"));
   EXPECT_EQ(decisions, number("SELECT count(*) FROM decision JOIN decision_input USING (seq)"));
-  EXPECT_EQ(number("SELECT input_bytes FROM decision_total"),
-            number("SELECT ifnull(sum(length(input)), 0) FROM decision_input"));
+  EXPECT_EQ(number("SELECT bytes FROM decision_total"),
+            number("SELECT ifnull(sum(512 + length(outcome) + length(input)), 0) "
+                   "FROM decision JOIN decision_input USING (seq)"));
+  EXPECT_EQ(number("SELECT bytes FROM decision_total"),
+            number("SELECT ifnull(sum(spare + kept_bytes), 0) FROM decision_share"));
 }
 
 void ExpectRecovered(const test::StoreFiles& files, const std::vector<Bytes>& acknowledged) {

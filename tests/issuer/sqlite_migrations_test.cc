@@ -15,6 +15,8 @@ namespace {
 using test::kTrustDomain;
 using test::Must;
 
+constexpr uint64_t kRoom = uint64_t{1} << 30;  // for decisions
+
 class SqliteMigrationsTest : public ::testing::Test {
  protected:
   Result<Database> Open(const std::string& trust_domain = kTrustDomain) {
@@ -39,12 +41,37 @@ class SqliteMigrationsTest : public ::testing::Test {
         node.id, StandingName(node.standing), ToHex(AsBytes(EncodeNodeState(node))));
   }
 
-  // What the fourth version added is taken away again.
+  // What the fifth version and those after it added is taken away again.
+  void MakeFourthVersion() {
+    Must(Open());
+    Edit(R"(
+      DROP TABLE decision_share; DROP TABLE decision_total;
+      DROP INDEX node_pending_source; ALTER TABLE node DROP COLUMN pending_source;
+      DROP INDEX decision_of_node; DROP INDEX decision_standing;
+      CREATE INDEX decision_node ON decision (node, point);
+      CREATE TABLE decision_total (input_bytes INTEGER NOT NULL) STRICT;
+      INSERT INTO decision_total VALUES (0);
+      PRAGMA user_version = 4)");
+  }
+
+  // Puts a decision in as the fourth version stored it: 500 bytes of outcome and input.
+  static std::string FourthVersion(const NodeId& node, std::string_view point) {
+    return fmt::format(
+        "INSERT INTO decision (decided, point, node, entry, policy_version, allowed, outcome, "
+        "digest) VALUES (1767225600000, '{}', '{}', '', 0, 1, zeroblob(200), zeroblob(32));"
+        "INSERT INTO decision_input VALUES (last_insert_rowid(), zeroblob(300));"
+        "UPDATE decision_total SET input_bytes = input_bytes + 300;",
+        point, node);
+  }
+
+  // What the fourth version and those after it added is taken away again.
   void MakeThirdVersion() {
     Must(Open());
     Edit(R"(
       DROP TABLE policy; DROP TABLE decision; DROP TABLE decision_input; DROP TABLE decision_total;
+      DROP TABLE decision_share;
       DROP INDEX node_standing; DROP INDEX node_devid; DROP INDEX node_pending_since;
+      DROP INDEX node_pending_source; ALTER TABLE node DROP COLUMN pending_source;
       ALTER TABLE node DROP COLUMN devid; ALTER TABLE node DROP COLUMN pending_since;
       CREATE INDEX node_removed ON node (id) WHERE standing = 'removed';
       PRAGMA user_version = 3)");
@@ -138,7 +165,7 @@ TEST_F(SqliteMigrationsTest, BringAThirdVersionForward) {
   Database database = Must(Open());
   EXPECT_EQ(Number(database, "PRAGMA user_version"), kSchemaVersion);
   active.revision = 1;
-  SqliteTransaction transaction(database, 0, {});
+  SqliteTransaction transaction(database, 0, {}, kRoom);
   EXPECT_EQ(Must(transaction.FindNode(active.id)), active);
   EXPECT_EQ(Must(transaction.CountNodes(Standing::kRemoved)), 1U);
   EXPECT_EQ(Must(transaction.CurrentPolicy()), std::nullopt);
@@ -147,9 +174,32 @@ TEST_F(SqliteMigrationsTest, BringAThirdVersionForward) {
   active.devid = Bytes(32, 1);
   Must(transaction.PutNode(active));
   Must(scope.Commit());
-  EXPECT_EQ(Number(database, "SELECT input_bytes FROM decision_total"),
-            test::SampleDecision(1).input.size());
+  EXPECT_EQ(Number(database, "SELECT count(*) FROM decision"), 1U);
   EXPECT_EQ(Must(transaction.FindNodeByDevId(active.devid)), active.id);
+}
+
+// Decisions that were stored before are counted, and give way, as those that come.
+TEST_F(SqliteMigrationsTest, BringAFourthVersionForward) {
+  MakeFourthVersion();
+  const NodeId active = test::FullNode(1).id;
+  const NodeId other = test::SampleNode(2).id;
+  Edit(FirstVersion(test::FullNode(1)) + FirstVersion(test::SampleNode(2)) +
+       FourthVersion(active, "standing") + FourthVersion(active, "standing") +
+       FourthVersion(active, "issuance") + FourthVersion(other, "standing") +
+       FourthVersion(test::SampleNodeId(3), "admission"));
+  Database database = Must(Open());
+  constexpr uint64_t kOne = 512 + 500;
+  EXPECT_EQ(Number(database, "SELECT bytes FROM decision_total"), 5 * kOne);
+  EXPECT_EQ(Number(database, "SELECT count(*) FROM decision_share"), 3U);
+  EXPECT_EQ(Number(database, "SELECT kept FROM decision_share WHERE kept > 0"), 2U);
+  auto scope = Must(TransactionScope::Begin(database, TransactionScope::Kind::kWrite));
+  EXPECT_EQ(Must(SqliteTransaction(database, 0, {}, 4 * kOne).Expire(test::At(1), {})), 1U);
+  EXPECT_EQ(Number(database, "SELECT min(seq) FROM decision"), 2U) << "of the node that has most";
+  EXPECT_EQ(Must(SqliteTransaction(database, 0, {}, 1).Expire(test::At(1), {})), 3U);
+  EXPECT_EQ(Number(database, "SELECT seq FROM decision"), 2U) << "an active node's standing";
+  EXPECT_EQ(Number(database, "SELECT bytes FROM decision_total"), kOne);
+  EXPECT_EQ(Number(database, "SELECT count(*) FROM decision_share"), 1U);
+  Must(scope.Commit());
 }
 
 TEST_F(SqliteMigrationsTest, RefuseALaterVersion) {

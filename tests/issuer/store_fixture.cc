@@ -101,7 +101,9 @@ issuer::NodeRecord FullNode(unsigned number) {
       .ledger = Filled(300, 15),
       .ima_bytes = 12345,
       .serial = Filled(20, 16),
-      .not_after = At(5)};
+      .not_after = At(5),
+      .facts = {{.name = "boot-log", .value = "absent", .grade = attest::Grade::kRecorded},
+                {.name = "reset-count", .value = "7", .grade = attest::Grade::kProved}}};
   node.nonces = {{.value = Filled(32, 17),
                   .made = At(6),
                   .expires = At(7),
@@ -164,7 +166,6 @@ issuer::DecisionRecord SampleDecision(unsigned number, size_t input_size) {
                                 .point = "issuance",
                                 .node = SampleNodeId(1),
                                 .entry = SampleEntryId(1),
-                                .policy_version = 3,
                                 .allowed = true,
                                 .outcome = "outcome",
                                 .input_digest = {},
