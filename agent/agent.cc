@@ -9,6 +9,7 @@
 #include "agent/random32.h"
 #include "attest/binding.h"
 #include "attest/codec.h"
+#include "attest/policy_failure.h"
 #include "platform/clock.h"
 #include "platform/log.h"
 #include "platform/process.h"
@@ -168,9 +169,14 @@ Result<void> Agent::EnrolOnce() {
   auto& boot = state_.boot();
   *boot.mutable_last_verdict() = verdict;
   if (verdict.outcome() != Verdict::ACCEPTED) {
-    phase_ = "refused";
+    Error error = ErrorOf(verdict, Code::kDenied);
+    // A policy that gave no answer says nothing against the host: it comes again.
+    if (attest::IsPolicyFailure(error.name))
+      error.code = Code::kUnavailable;
+    else
+      phase_ = "refused";
     RETURN_IF_ERROR(state_.SaveBoot(), "state");
-    return std::unexpected(ErrorOf(verdict, Code::kDenied));
+    return std::unexpected(std::move(error));
   }
   boot.set_node_id(reply.node_id);
   boot.set_ak_name(attest::ToField(tpm_->ak().name()));

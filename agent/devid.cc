@@ -58,6 +58,20 @@ Result<tpm::PublicArea> ReadPublicPart(tpm::Device& device, const platform::DevI
   return std::move(key.area);
 }
 
+// TPM2_Certify asks for the ADMIN role of the key (part 3, 18.2). With adminWithPolicy that is
+// given by the policy of whoever made the key, and by nothing that the agent has.
+Result<void> CheckCertifiable(const tpm::PublicArea& key) {
+  if ((key.attributes() & TPMA_OBJECT_ADMINWITHPOLICY) == 0) return {};
+  return Fail(
+      Code::kInvalidArgument,
+      "the DevID's key is certified by its policy alone (adminWithPolicy), which lodekeyd "
+      "cannot follow",
+      {.name = "devid-key-policy",
+       .advice = "TCG's templates for keys of a device's maker are so. Make a key of your own "
+                 "beside it, without adminWithPolicy, have it certified, and name that one in "
+                 "devid.certificate and devid.key."});
+}
+
 }  // namespace
 
 Result<DevIdOffer> ReadDevId(tpm::Device& device, const platform::DevIdConfig& config) {
@@ -65,6 +79,7 @@ Result<DevIdOffer> ReadDevId(tpm::Device& device, const platform::DevIdConfig& c
   ASSIGN_OR_RETURN(const crypto::Certificate leaf,
                    crypto::Certificate::FromDer(certificates.front()), "DevID");
   ASSIGN_OR_RETURN(tpm::PublicArea key, ReadPublicPart(device, config), "DevID");
+  RETURN_IF_ERROR(CheckCertifiable(key), "DevID");
   if (leaf.key() == key.key())
     return DevIdOffer{.certificates = std::move(certificates), .key = std::move(key)};
   return Fail(Code::kInvalidArgument,

@@ -18,7 +18,8 @@ struct DevIdOffer {
 };
 
 // Reads files, and at most the public part of the key from the chip. kInvalidArgument
-// ("devid-certificate-malformed", "devid-key-mismatch") and errors of files and chip.
+// ("devid-certificate-malformed", "devid-key-mismatch", "devid-key-policy": adminWithPolicy) and
+// errors of files and chip.
 Result<DevIdOffer> ReadDevId(tpm::Device& device, const platform::DevIdConfig& config);
 
 // TPM2_Certify of the DevID's key by the AK, which shows that both are in one chip. The key is in

@@ -85,6 +85,13 @@ Error Explained(Error error, const EndorsementOffer& offer) {
     error.advice =
         "On the issuer: add the TPM vendor's root to admission.vendor_roots, or lower "
         "admission.minimum_assurance in the policy's data.json.";
+  } else if (error.Name() == "devid-usage") {
+    error.text =
+        "the issuer does not take devid.certificate of this host for a DevID (devid-usage)";
+    error.advice =
+        "Show one whose key usage has digitalSignature and that is not for something else, such as "
+        "TLS servers; see admission.devid_usage of the issuer, whose log has the reason under the "
+        "request id.";
   } else if (error.Name().starts_with("devid-")) {
     error.text = fmt::format("the issuer does not accept this host's DevID ({})", error.Name());
     error.advice =

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "attest/policy_failure.h"
+
 namespace lodekey::agent {
 namespace {
 
@@ -21,12 +23,9 @@ bool IsOutdated(const node::Refusal& refusal) {
 bool IsFailure(const node::Refusal& refusal) {
   static constexpr std::array kFailures{Code::kConflict, Code::kUnavailable, Code::kTimeout,
                                         Code::kHardware, Code::kInternal};
-  // A broken policy gives nothing, and takes nothing away either.
-  static constexpr std::array<std::string_view, 5> kBrokenPolicy{
-      "policy-error", "policy-time", "policy-memory", "policy-output", "policy-engine"};
   const auto is = [&](Code code) { return CodeName(code) == refusal.code(); };
   return refusal.code() == "authority-expired" || std::ranges::any_of(kFailures, is) ||
-         std::ranges::count(kBrokenPolicy, refusal.code()) > 0;
+         attest::IsPolicyFailure(refusal.code());
 }
 
 Code CodeOf(const node::Refusal& refusal) {

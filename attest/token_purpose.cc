@@ -27,6 +27,8 @@ bool IsScopeCharacter(char c) { return c > ' ' && c <= '~' && c != '"' && c != '
 
 bool IsPrintable(char c) { return c >= ' ' && c <= '~'; }
 
+bool IsControl(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
+
 void OrderEachOnce(std::vector<std::string>& names) {
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
@@ -39,6 +41,8 @@ Result<void> CheckAudience(std::string_view audience) {
   if (audience.empty()) return BadAudience("an audience is required");
   if (audience.size() > kMaxAudienceSize)
     return BadAudience(fmt::format("an audience has at most {} bytes", kMaxAudienceSize));
+  if (std::ranges::any_of(audience, IsControl))
+    return BadAudience("an audience has a control character");
   return {};
 }
 
@@ -62,6 +66,16 @@ Result<void> CheckTask(std::string_view task) {
       {.name = "task-invalid", .advice = "Name the task shortly, for example 'nightly-backup'."});
 }
 
+Result<void> CheckPurpose(const TokenPurpose& purpose) {
+  if (purpose.audiences.empty()) return BadAudience("an audience is required");
+  if (purpose.audiences.size() > kMaxAudiences)
+    return BadAudience(fmt::format("a token has at most {} audiences", kMaxAudiences));
+  for (const std::string& audience : purpose.audiences)
+    RETURN_IF_ERROR(CheckAudience(audience), "JWT-SVID");
+  RETURN_IF_ERROR(CheckScopes(purpose.scopes), "JWT-SVID");
+  return CheckTask(purpose.task);
+}
+
 std::vector<std::string> SplitScopes(std::string_view text) {
   std::vector<std::string> scopes;
   for (size_t begin = 0;;) {
@@ -73,13 +87,7 @@ std::vector<std::string> SplitScopes(std::string_view text) {
 }
 
 Result<TokenPurpose> Canonical(TokenPurpose purpose) {
-  if (purpose.audiences.empty()) return BadAudience("an audience is required");
-  if (purpose.audiences.size() > kMaxAudiences)
-    return BadAudience(fmt::format("a token has at most {} audiences", kMaxAudiences));
-  for (const std::string& audience : purpose.audiences)
-    RETURN_IF_ERROR(CheckAudience(audience), "JWT-SVID");
-  RETURN_IF_ERROR(CheckScopes(purpose.scopes), "JWT-SVID");
-  RETURN_IF_ERROR(CheckTask(purpose.task), "JWT-SVID");
+  RETURN_IF_ERROR(CheckPurpose(purpose), "JWT-SVID");
   OrderEachOnce(purpose.audiences);
   OrderEachOnce(purpose.scopes);
   return purpose;

@@ -23,18 +23,21 @@ struct TokenPurpose {
   auto operator<=>(const TokenPurpose&) const = default;
 };
 
-// kInvalidArgument ("audience-invalid").
+// Without control characters. kInvalidArgument ("audience-invalid").
 Result<void> CheckAudience(std::string_view audience);
 // At most kMaxScopes tokens of RFC 6749, section 3.3. kInvalidArgument ("scope-invalid").
 Result<void> CheckScopes(const std::vector<std::string>& scopes);
 // Printable ASCII, or nothing. kInvalidArgument ("task-invalid").
 Result<void> CheckTask(std::string_view task);
 
+// All of it as above, and at least one audience.
+Result<void> CheckPurpose(const TokenPurpose& purpose);
+
 // From "read write" (RFC 6749, section 3.3), unchecked: what is between single spaces.
 std::vector<std::string> SplitScopes(std::string_view text);
 
-// The same purpose as every other that names the same: audiences and scopes in order, each once,
-// and all of it checked as above; there is at least one audience.
+// The same purpose as every other that names the same: audiences and scopes in order, each once.
+// Checked.
 Result<TokenPurpose> Canonical(TokenPurpose purpose);
 
 // "JWT-SVID for db, scope read write, task nightly-backup"

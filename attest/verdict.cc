@@ -1,6 +1,7 @@
 #include "attest/verdict.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 namespace lodekey::attest {
@@ -14,6 +15,13 @@ std::string_view GradeName(Grade grade) {
     case Grade::kDeclared: return "declared";
   }
   return "observed";
+}
+
+std::optional<Grade> ParseGrade(std::string_view name) {
+  using enum Grade;
+  constexpr std::array kGrades = {kProved, kKernelMeasured, kRecorded, kObserved, kDeclared};
+  const auto* const grade = std::ranges::find(kGrades, name, GradeName);
+  return grade == kGrades.end() ? std::nullopt : std::optional(*grade);
 }
 
 std::string_view OutcomeName(Outcome outcome) {

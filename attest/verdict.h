@@ -16,6 +16,7 @@ namespace lodekey::attest {
 // How much a fact may be believed (docs/architecture.md, Facts).
 enum class Grade { kProved, kKernelMeasured, kRecorded, kObserved, kDeclared };
 std::string_view GradeName(Grade grade);
+std::optional<Grade> ParseGrade(std::string_view name);
 
 struct Fact {
   std::string name;

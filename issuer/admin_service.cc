@@ -160,13 +160,15 @@ class Service final : public admin::AdminService::Service {
                           admin::AdmitNodesResponse* response) override {
     return Call(context, "AdmitNodes", [&](const std::string& actor) -> Result<void> {
       ASSIGN_OR_RETURN(const ApprovedNodes outcome,
-                       issuer::AdmitNodes(context_, DecodeApproval(*request), actor), "admit nodes");
+                       issuer::AdmitNodes(context_, DecodeApproval(*request), actor),
+                       "admit nodes");
       if (!request->dry_run())
         LogChanges(request->deny() ? "deny" : "approve", std::ssize(outcome.changed), actor);
       for (const NodeRecord& record : outcome.nodes) {
         ASSIGN_OR_RETURN(*response->add_nodes(), EncodeNode(context_, record), "show a node");
       }
       response->mutable_changed()->Add(outcome.changed.begin(), outcome.changed.end());
+      response->mutable_skipped()->Add(outcome.skipped.begin(), outcome.skipped.end());
       return {};
     });
   }

@@ -158,8 +158,8 @@ Result<void> Attesting::Judge(IssuedNonce& nonce, const node::AttestRequest& req
                    "references");
   verdict_ = attest::AppraiseEvidence(peer_.subject, nonce.value, StateOf(*record().enrolment),
                                       evidence, references, policy->appraisal);
-  decision_ = DecideStanding(context_.policy, scene_, record(), record().enrolment->assurance,
-                             *verdict_, nonce.made);
+  decision_ = DecideStanding(*policy, scene_, record(), record().enrolment->assurance, *verdict_,
+                             nonce.made);
   const Decision& decision = *decision_;
   *response_.mutable_verdict() = EncodeVerdict(*verdict_, decision, record().id, now);
   // A refused message changes no standing, and leaves the nonce to the evidence it was made for. A
@@ -226,6 +226,7 @@ Result<void> Attesting::Accept(const IssuedNonce& nonce, const attest::Evidence&
   enrolment.firmware_version = proved.firmware_version;
   enrolment.pcrs = proved.pcrs;
   enrolment.evidence_time = nonce.made;
+  enrolment.facts = verdict_->facts();
   if (evidence.ledger) enrolment.ledger = *evidence.ledger;
   boot_log_ = evidence.boot_log;
   AcceptIma(evidence);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hex.h"
+#include "base/utf8.h"
 #include "crypto/digest.h"
 
 namespace lodekey::issuer {
@@ -15,14 +16,17 @@ std::string Line(const Json& json) {
   return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
-// A rule may name every value that a group accepts: the record has to fit its line however many
-// there are.
+// A rule may name every value that a group accepts, and a policy may have much to say: the record
+// has to fit its line however much it is, or what it records would not be stored.
 constexpr size_t kMaxText = 256;
+// Bytes of JSON of the rules that failed. The rest of the line, with two rulings of 32 codes each,
+// has far less than what it leaves.
+constexpr size_t kMaxFailed = size_t{48} << 10;
 // Bytes of an entry's field, once before and once after: all of them fit a line.
 constexpr size_t kMaxField = 1024;
 
 std::string Clipped(const std::string& text, size_t most = kMaxText) {
-  return text.size() <= most ? text : text.substr(0, most) + "...";
+  return text.size() <= most ? text : std::string(ClipUtf8(text, most)) + "...";
 }
 
 // Which policy decided, by which rule and why; on what, is kept with the decision.
@@ -33,6 +37,23 @@ Json PolicyField(const Ruling& ruling) {
           {"rule", Clipped(ruling.output().rule)},
           {"reasons", std::move(reasons)},
           {"input", ToHex(ruling.input_digest())}};
+}
+
+// As many as fit, and how many do not: escaped, a text has up to six times its bytes.
+void AddFailed(const std::vector<attest::FailedRule>& failed, Json& json) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < failed.size(); ++i) {
+    Json field = {{"code", Clipped(failed[i].code)},
+                  {"subject", Clipped(failed[i].subject)},
+                  {"expected", Clipped(failed[i].expected)},
+                  {"seen", Clipped(failed[i].seen)}};
+    bytes += Line(field).size() + 1;
+    if (bytes > kMaxFailed) {
+      json["failed_left_out"] = failed.size() - i;
+      return;
+    }
+    json["failed"].push_back(std::move(field));
+  }
 }
 
 // By the names that docs/cli.md has for them; what is not set is null.
@@ -89,21 +110,17 @@ std::string EvidenceRecord(const JudgedEvidence& judged, Time now) {
                {"node", judged.node},
                {"outcome", attest::OutcomeName(judged.decision.outcome())},
                {"standing", StandingName(judged.standing)}};
-  for (const attest::FailedRule& rule : judged.decision.failed()) {
-    json["failed"].push_back({{"code", rule.code},
-                              {"subject", rule.subject},
-                              {"expected", Clipped(rule.expected)},
-                              {"seen", Clipped(rule.seen)}});
-  }
+  AddFailed(judged.decision.failed(), json);
   if (judged.admission != nullptr) json["admission"] = PolicyField(*judged.admission);
   if (judged.decision.ruling()) json["policy"] = PolicyField(*judged.decision.ruling());
   return Line(json);
 }
 
 std::string RulingRecord(std::string_view event, const Ruling& ruling, const NodeId& node,
-                         const std::string& entry, Time now) {
+                         const std::string& entry, Time now, std::string_view withheld) {
   Json json = {{"time", FormatTime(now)}, {"event", event}, {"node", node}};
   if (!entry.empty()) json["entry"] = entry;
+  if (!withheld.empty()) json["withheld"] = withheld;
   json["policy"] = PolicyField(ruling);
   return Line(json);
 }

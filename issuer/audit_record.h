@@ -29,9 +29,10 @@ struct JudgedEvidence {
 std::string EvidenceRecord(const JudgedEvidence& judged, Time now);
 
 // What the policy said where nothing else is on record: "node.admission-refused", "node.pending",
-// "credential.refused", "credential.postponed" (younger evidence first).
+// "credential.refused", "credential.postponed" (younger evidence first). `withheld`: the error's
+// name, where the policy allowed what was not given.
 std::string RulingRecord(std::string_view event, const Ruling& ruling, const NodeId& node,
-                         const std::string& entry, Time now);
+                         const std::string& entry, Time now, std::string_view withheld = {});
 
 // "credential.issued": what will be signed, before it is, and the ruling that allows it.
 std::string CredentialAuditRecord(const CredentialRecord& credential, const Ruling& ruling,

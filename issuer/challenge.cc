@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kMaxSealed = 8192;
 constexpr size_t kMaxField = 2048;
-constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersion = 3;
 
 // Without a DevID the name of its key is empty, and nothing follows.
 void EncodeDevId(const std::optional<attest::DevIdClaim>& devid, Writer& writer) {
@@ -50,6 +50,7 @@ Bytes Encode(const Challenge& challenge) {
       .U64Be(challenge.node_revision)
       .U8(static_cast<uint8_t>(challenge.assurance))
       .Sized32(challenge.assurance_reason)
+      .Sized32(challenge.manufacturer)
       .Sized32(challenge.ek_public)
       .Sized32(challenge.ak_public)
       .Sized32(challenge.node_key_public);
@@ -71,6 +72,7 @@ Result<Challenge> Decode(ByteView bytes) {
   ASSIGN_OR_RETURN(challenge.node_revision, reader.U64Be(), "revision");
   ASSIGN_OR_RETURN(const uint8_t assurance, reader.U8(), "assurance");
   ASSIGN_OR_RETURN(const ByteView reason, reader.Sized32(kMaxField), "assurance reason");
+  ASSIGN_OR_RETURN(const ByteView manufacturer, reader.Sized32(kMaxField), "manufacturer");
   ASSIGN_OR_RETURN(const ByteView ek, reader.Sized32(kMaxField), "EK");
   ASSIGN_OR_RETURN(const ByteView ak, reader.Sized32(kMaxField), "AK");
   ASSIGN_OR_RETURN(const ByteView node_key, reader.Sized32(kMaxField), "node key");
@@ -84,6 +86,7 @@ Result<Challenge> Decode(ByteView bytes) {
   challenge.node_id = std::string(AsText(node_id));
   challenge.assurance = static_cast<attest::Assurance>(assurance);
   challenge.assurance_reason = std::string(AsText(reason));
+  challenge.manufacturer = std::string(AsText(manufacturer));
   challenge.ek_public = ToBytes(ek);
   challenge.ak_public = ToBytes(ak);
   challenge.node_key_public = ToBytes(node_key);

@@ -24,6 +24,7 @@ struct Challenge {
   uint64_t node_revision = 0;  // of the node's record when it was admitted
   attest::Assurance assurance = attest::Assurance::kInventory;
   std::string assurance_reason = {};  // why it is no higher
+  std::string manufacturer = {};      // of the TPM; empty: nobody vouches for any
   Bytes ek_public;                    // TPM2B_PUBLIC
   Bytes ak_public;
   Bytes node_key_public;

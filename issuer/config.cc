@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/spiffe_id.h"
+#include "crypto/oid.h"
 #include "platform/config_checks.h"
 #include "platform/file.h"
 
@@ -22,6 +23,11 @@ constexpr int64_t kSecond = 1000;
 constexpr int64_t kMinute = 60 * kSecond;
 constexpr int64_t kHour = 60 * kMinute;
 constexpr int64_t kDay = 24 * kHour;
+
+Result<void> CheckOid(std::string_view text) {
+  if (crypto::IsDottedOid(text)) return {};
+  return Fail(Code::kInvalidArgument, "not an object identifier such as 2.23.133.11.1.2");
+}
 
 std::vector<Option> GeneralOptions() {
   return {
@@ -55,6 +61,11 @@ std::vector<Option> GeneralOptions() {
        .kind = OptionKind::kPath,
        .fallback = "",
        .doc = "directory with the root certificates of the operator's DevID CA"},
+      {.key = "admission.devid_usage",
+       .kind = OptionKind::kList,
+       .fallback = "",
+       .doc = "object identifiers, of which a DevID's certificate has one as key usage or policy",
+       .check = CheckOid},
       {.key = "admission.emulator_roots",
        .kind = OptionKind::kPath,
        .fallback = "",
@@ -147,7 +158,7 @@ std::vector<Option> RetentionOptions() {
       {.key = "retention.decision_bytes",
        .kind = OptionKind::kSize,
        .fallback = "1GiB",
-       .doc = "how much their inputs may have; beyond it the oldest are forgotten",
+       .doc = "how many bytes they may have; beyond it the node with most loses its oldest",
        .min = int64_t{1} << 20,
        .max = int64_t{1} << 40},
       {.key = "retention.evidence",
@@ -249,6 +260,7 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
   config.admin_group = raw.Text("admin.group");
   config.vendor_roots = raw.Text("admission.vendor_roots");
   config.devid_roots = raw.Text("admission.devid_roots");
+  config.devid_usage = raw.List("admission.devid_usage");
   config.emulator_roots = raw.Text("admission.emulator_roots");
   for (const std::string& text : raw.List("policy.signers")) {
     ASSIGN_OR_RETURN(config.policy_signers.emplace_back(), ParsePolicySigner(text),
@@ -262,9 +274,9 @@ Result<IssuerConfig> LoadIssuerConfig(const std::string& path,
   config.root_ttl = raw.Span("ca.root_ttl");
   config.jwt_key_ttl = raw.Span("ca.jwt_key_ttl");
   config.retention = {.decisions = raw.Span("retention.decisions"),
-                      .decision_bytes = raw.Size("retention.decision_bytes"),
                       .evidence = raw.Span("retention.evidence"),
                       .pending = raw.Span("retention.pending")};
+  config.decision_bytes = raw.Size("retention.decision_bytes");
   config.enrolments_per_second = static_cast<uint32_t>(raw.Integer("limits.enrolments_per_second"));
   config.enrolments_per_source = static_cast<uint32_t>(raw.Integer("limits.enrolments_per_source"));
   config.raw = std::move(raw);

@@ -28,7 +28,8 @@ struct IssuerConfig {
 
   std::string vendor_roots = {};  // directory of *.pem, *.crt: roots of TPM vendors; may be absent
   std::string devid_roots = {};   // the same of the operator's DevID CA; empty: there is none
-  std::string emulator_roots = {};  // the same for TPMs in software, for tests
+  std::vector<std::string> devid_usage = {};  // see attest::DevIdProfile::usages
+  std::string emulator_roots = {};            // the same for TPMs in software, for tests
 
   PolicySigners policy_signers = {};
 
@@ -41,6 +42,7 @@ struct IssuerConfig {
   Duration jwt_key_ttl = {};  // how long a key signs JWT-SVIDs; at least an hour
 
   Retention retention = {};
+  uint64_t decision_bytes = 0;  // room for decisions
 
   uint32_t enrolments_per_second = 0;  // all sources together
   uint32_t enrolments_per_source = 0;  // per second and source address

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "issuer/network.h"
 #include "platform/unique_fd.h"
 
 namespace lodekey::issuer {
@@ -93,14 +94,9 @@ std::string AddressOf(std::string_view grpc_peer) {
 }
 
 std::string SourceOf(std::string_view grpc_peer) {
-  if (grpc_peer.starts_with(kV6)) {
-    std::string address(grpc_peer.substr(kV6.size(), grpc_peer.find("%5D") - kV6.size()));
-    in6_addr parsed{};
-    if (inet_pton(AF_INET6, address.c_str(), &parsed) != 1) return address;
-    return "ipv6/64:" + ToHex(ByteView(parsed.s6_addr, 8));
-  }
-  const size_t colon = grpc_peer.rfind(':');
-  return std::string(grpc_peer.substr(0, colon));
+  const std::string address = AddressOf(grpc_peer);
+  if (!address.empty()) return NetworkOf(address);
+  return std::string(grpc_peer.substr(0, grpc_peer.rfind(':')));
 }
 
 }  // namespace lodekey::issuer

@@ -32,8 +32,7 @@ class Connections {
   std::unordered_map<NodeId, std::string> peers_;
 };
 
-// The address part of a gRPC peer name, for limits by source: "192.0.2.1"; an IPv6 address by its
-// /64.
+// The network of a gRPC peer, for limits by source: see NetworkOf.
 std::string SourceOf(std::string_view grpc_peer);
 
 // The address itself, as policies compare it: an IPv4 or IPv6 literal without port and zone; empty

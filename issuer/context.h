@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attest/devid.h"
 #include "attest/endorsement.h"
 #include "base/time.h"
 #include "issuer/authority.h"
@@ -29,7 +30,7 @@ struct Context {
   // entries, the ids of those that changed; of a node, its labels or its standing.
   std::function<void(const std::vector<std::string>&)> entries_changed = [](const auto&) {};
   std::function<void(const std::string&)> node_changed = [](const auto&) {};
-  std::vector<crypto::Certificate> devid_roots = {};  // of the operator's DevID CA
+  attest::DevIdProfile devid = {};         // which DevIDs are the operator's
   PolicyEngineOptions policy_engine = {};  // how a policy is tried and applied
 };
 

@@ -54,14 +54,14 @@ Standing Decision::standing() const {
   return Standing::kRefused;
 }
 
-Decision DecideStanding(const Policy& policy, const PolicyScene& scene, const NodeRecord& record,
-                        std::string_view assurance, const attest::Verdict& verdict,
-                        Time evidence_time) {
+Decision DecideStanding(const LoadedPolicy& policy, const PolicyScene& scene,
+                        const NodeRecord& record, std::string_view assurance,
+                        const attest::Verdict& verdict, Time evidence_time) {
   if (!verdict.decidable()) return Decision::Refusal(verdict);
   return Decision::After(
       verdict,
-      policy.Decide(PolicyPoint::kStanding,
-                    StandingInput(scene, record, assurance, verdict, evidence_time), scene.now));
+      Policy::Decide(policy, PolicyPoint::kStanding,
+                     StandingInput(scene, record, assurance, verdict, evidence_time), scene.now));
 }
 
 lodekey::verdict::v1::Verdict EncodeVerdict(const attest::Verdict& verdict,

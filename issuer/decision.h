@@ -42,11 +42,11 @@ class Decision {
   std::optional<Ruling> ruling_;
 };
 
-// Asks the policy, where it decides. `assurance` is that of the enrolment which the evidence
-// belongs to.
-Decision DecideStanding(const Policy& policy, const PolicyScene& scene, const NodeRecord& record,
-                        std::string_view assurance, const attest::Verdict& verdict,
-                        Time evidence_time);
+// Asks the policy, where it decides: the one that `verdict` was appraised by. `assurance` is that
+// of the enrolment which the evidence belongs to.
+Decision DecideStanding(const LoadedPolicy& policy, const PolicyScene& scene,
+                        const NodeRecord& record, std::string_view assurance,
+                        const attest::Verdict& verdict, Time evidence_time);
 
 // What the node, operators and the audit log are shown.
 lodekey::verdict::v1::Verdict EncodeVerdict(const attest::Verdict& verdict,

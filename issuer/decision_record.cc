@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "attest/policy_failure.h"
 #include "issuer/policy_message.h"
 
 namespace lodekey::issuer {
@@ -35,8 +36,9 @@ DecisionRecord DecisionRecordOf(const Ruling& ruling, const NodeId& node,
 Error RefusalError(const Ruling& denial) {
   const std::vector<Reason>& reasons = denial.output().reasons;
   const Reason first = reasons.empty() ? Reason{.code = "policy-error"} : reasons.front();
-  return {
-      .code = Code::kDenied, .text = Sentence(first), .name = first.code, .advice = first.accept};
+  // Where there was no answer, whoever comes again may be let in.
+  const Code code = attest::IsPolicyFailure(first.code) ? Code::kUnavailable : Code::kDenied;
+  return {.code = code, .text = Sentence(first), .name = first.code, .advice = first.accept};
 }
 
 }  // namespace lodekey::issuer

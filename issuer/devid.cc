@@ -34,7 +34,7 @@ Result<std::optional<attest::DevIdClaim>> ReadDevIdClaim(const Context& context,
     certificates.push_back(attest::FromField(certificate));
   ASSIGN_OR_RETURN(attest::DevIdClaim claim,
                    attest::ReadDevIdClaim(certificates, AsBytes(request.devid().key_public()),
-                                          context.devid_roots, now),
+                                          context.devid, now),
                    "DevID");
   return claim;
 }

@@ -87,7 +87,9 @@ Result<AdmissionFacts> Assess(const Context& context, const attest::EndorsementK
   ASSIGN_OR_RETURN(const attest::EkAppraisal appraisal,
                    attest::AppraiseEkCertificate(ek.area, stored, chain, context.roots),
                    "endorsement certificate");
-  return AdmissionFacts{.assurance = appraisal.assurance, .assurance_reason = appraisal.reason};
+  return AdmissionFacts{.assurance = appraisal.assurance,
+                        .assurance_reason = appraisal.reason,
+                        .manufacturer = appraisal.manufacturer};
 }
 
 // The challenge that was made for whoever can show the secret in it.
@@ -175,6 +177,7 @@ Result<node::StartEnrolmentResponse> Enroller::Start(const node::StartEnrolmentR
                       .node_revision = record.revision,
                       .assurance = facts.assurance,
                       .assurance_reason = facts.assurance_reason,
+                      .manufacturer = facts.manufacturer,
                       .ek_public = ek.area.tpm2b(),
                       .ak_public = ak.tpm2b(),
                       .node_key_public = node_key.tpm2b(),
@@ -208,6 +211,7 @@ void Enroller::Finish(const node::FinishEnrolmentRequest& request, const Caller&
   if (!devid) return reply(std::unexpected(std::move(devid.error()).Wrapped("finish enrolment")));
   const AdmissionFacts facts{.assurance = challenge.assurance,
                              .assurance_reason = challenge.assurance_reason,
+                             .manufacturer = challenge.manufacturer,
                              .devid = *std::move(devid),
                              .finished = true};
   const PolicyScene scene = SceneOf(context_, caller.address, now);

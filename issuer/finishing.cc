@@ -56,19 +56,15 @@ tpm::PcrBank StaticPcrs(const std::optional<attest::EarlierEnrolment>& earlier,
 }  // namespace
 
 Result<Finishing> Finishing::Of(Context& context, ProvedHost host) {
-  const bool is_new = host.record.revision == 0;
-  if (is_new) host.record = NewNode(host.record.id, host.admission, host.scene.now);
+  if (host.record.revision == 0)
+    host.record = NewNode(host.record.id, host.admission, host.scene.now);
   BindDevId(host);
   ASSIGN_OR_RETURN(attest::Subject subject, SubjectOf(context, host.challenge, host.record),
                    "subject");
-  Finishing finishing(context, std::move(host), std::move(subject));
-  if (is_new) {
-    finishing.audit_.push_back(OperatorRecord(
-        {.event = "node.allowed", .actor = "policy", .node = finishing.record_.id, .before = "new"},
-        finishing.scene_.now));
-  }
-  return finishing;
+  return Finishing(context, std::move(host), std::move(subject));
 }
+
+bool Finishing::MakesNode() const { return record_.revision == 0 && decision_->binding(); }
 
 std::string Finishing::Reason() const {
   return quarantine_.empty() && decision_ ? FirstFailure(decision_->failed()) : quarantine_;
@@ -91,9 +87,8 @@ Result<void> Finishing::Judge(const node::FinishEnrolmentRequest& request) {
                                         .earlier = earlier_,
                                         .approved_ak = record_.approved_ak},
                                        certification, evidence, references, policy->appraisal);
-  decision_ =
-      DecideStanding(context_.policy, scene_, record_, attest::AssuranceName(challenge_.assurance),
-                     *verdict_, challenge_.made);
+  decision_ = DecideStanding(*policy, scene_, record_, attest::AssuranceName(challenge_.assurance),
+                             *verdict_, challenge_.made);
   const Decision& decision = *decision_;
   *response_.mutable_verdict() = EncodeVerdict(*verdict_, decision, record_.id, now);
   if (decision.allowed()) {
@@ -130,7 +125,8 @@ Result<void> Finishing::Enrol(const attest::Evidence& evidence, Time now) {
                 .ledger = evidence.ledger.value_or(Bytes{}),
                 .ima_bytes = evidence.ima_offset == 0 ? evidence.ima_chunk.size() : 0,
                 .serial = grant_->record().serial,
-                .not_after = grant_->record().not_after};
+                .not_after = grant_->record().not_after,
+                .facts = verdict_->facts()};
   if (earlier_ && proved.clock.reset_count < earlier_->clock.reset_count)
     record_.reset_count_decreased = now;
   record_.nonces.clear();
@@ -151,6 +147,10 @@ void Finishing::Remember(const attest::Evidence& evidence, Time now) {
   record_.updated = now;
   // A log that was not accepted is nobody's evidence, and would fill the disk.
   if (decision_->allowed()) boot_log_ = evidence.boot_log;
+  if (MakesNode()) {
+    audit_.push_back(OperatorRecord(
+        {.event = "node.allowed", .actor = "policy", .node = record_.id, .before = "new"}, now));
+  }
   audit_.push_back(
       EvidenceRecord({.event = decision_->allowed() ? "node.enrolled" : "node.enrolment-refused",
                       .node = record_.id,
@@ -165,6 +165,10 @@ void Finishing::Remember(const attest::Evidence& evidence, Time now) {
 
 Result<void> Finishing::Record(Transaction& transaction) const {
   RETURN_IF_ERROR(transaction.UseChallenge(challenge_.id, challenge_.expires), "use the challenge");
+  for (const std::string& record : audit_) transaction.Audit(record);
+  // Of a host that nobody knows a refused message says nothing: that it came is on record, in as
+  // many lines as strangers have calls, and that is all.
+  if (record_.revision == 0 && !MakesNode()) return {};
   RETURN_IF_ERROR(transaction.PutNode(record_), "store the node");
   RETURN_IF_ERROR(transaction.PutDecision(DecisionRecordOf(admission_, record_.id)),
                   "store the decision on its admission");
@@ -172,7 +176,6 @@ Result<void> Finishing::Record(Transaction& transaction) const {
     RETURN_IF_ERROR(transaction.PutDecision(DecisionRecordOf(*decision_->ruling(), record_.id)),
                     "store the decision on its standing");
   }
-  for (const std::string& record : audit_) transaction.Audit(record);
   if (grant_) {
     RETURN_IF_ERROR(transaction.PutCredential(grant_->record()), "store the credential");
   }

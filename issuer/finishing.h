@@ -17,7 +17,7 @@ namespace lodekey::issuer {
 
 class Finishing {
  public:
-  // `host` is admitted; an unknown one becomes a node.
+  // `host` is admitted; an unknown one becomes a node, if its message is one to judge it by.
   static Result<Finishing> Of(Context& context, ProvedHost host);
 
   // Fails when it could not judge; a verdict of whatever outcome is kept for Commit.
@@ -37,6 +37,8 @@ class Finishing {
 
   // Why the standing is what it is; empty: all is well.
   std::string Reason() const;
+  // Whether nobody knew the host, and it is a node from here on.
+  bool MakesNode() const;
   Result<void> Enrol(const attest::Evidence& evidence, Time now);
   void Remember(const attest::Evidence& evidence, Time now);
   Result<void> Record(Transaction& transaction) const;

@@ -1,9 +1,19 @@
 #include "issuer/inventory_message.h"
 
+#include "attest/codec.h"
+
 namespace lodekey::issuer {
 namespace {
 
 namespace admin = lodekey::admin::v1;
+
+std::vector<SeenHost> SeenHosts(const admin::AdmitNodesRequest& request) {
+  std::vector<SeenHost> hosts;
+  hosts.reserve(static_cast<size_t>(request.seen_size()));
+  for (const admin::SeenNode& seen : request.seen())
+    hosts.push_back({.id = seen.id(), .appearance = attest::FromField(seen.appearance())});
+  return hosts;
+}
 
 NodeLabels LabelsOf(const google::protobuf::Map<std::string, std::string>& labels) {
   return {labels.begin(), labels.end()};
@@ -39,7 +49,7 @@ admin::ImportNodesResponse EncodeImportedNodes(const ImportedNodes& outcome) {
 
 ApprovalRequest DecodeApproval(const admin::AdmitNodesRequest& request) {
   return {.nodes = {request.nodes().begin(), request.nodes().end()},
-          .match = LabelsOf(request.match()),
+          .seen = SeenHosts(request),
           .deny = request.deny(),
           .labels = LabelsOf(request.labels()),
           .dry_run = request.dry_run()};

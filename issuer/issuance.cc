@@ -169,8 +169,10 @@ void Issuing::LogRefusals() const {
 
 Result<void> Issuing::Record(Transaction& transaction) {
   ASSIGN_OR_RETURN(auto record, transaction.FindNode(peer_.record.id), "find the node");
+  // Other evidence may have other facts than those it was decided on.
   const bool same = record && record->enrolment &&
-                    record->enrolment->node_key_public == peer_.record.enrolment->node_key_public;
+                    record->enrolment->node_key_public == peer_.record.enrolment->node_key_public &&
+                    record->enrolment->evidence_time == peer_.record.enrolment->evidence_time;
   if (!same) {
     return Fail(Code::kConflict, "the node changed as its request was served",
                 {.name = "node-changed", .advice = "The agent asks again by itself."});
@@ -199,10 +201,12 @@ Result<void> Issuing::RecordItem(Transaction& transaction, Item& item, const Nod
 // What was granted has its line already.
 Result<void> Issuing::RecordRuling(Transaction& transaction, const Item& item) const {
   const std::string& entry = item.request->entry_id;
-  if (!item.ruling->allowed() || item.needs_evidence) {
+  if (item.needs_evidence) {
     transaction.Audit(
-        RulingRecord(item.needs_evidence ? "credential.postponed" : "credential.refused",
-                     *item.ruling, peer_.record.id, entry, now_));
+        RulingRecord("credential.postponed", *item.ruling, peer_.record.id, entry, now_));
+  } else if (item.refused) {
+    transaction.Audit(RulingRecord("credential.refused", *item.ruling, peer_.record.id, entry, now_,
+                                   item.ruling->allowed() ? item.refused->Name() : ""));
   }
   return transaction.PutDecision(DecisionRecordOf(*item.ruling, peer_.record.id, entry));
 }

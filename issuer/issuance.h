@@ -32,9 +32,10 @@ class Issuance {
   // An outcome for each item, in their order: a credential, a refusal (codes of ReadIssueItem,
   // WorkloadDecision::After and the policy, "authority-expired"), or the evidence that is needed
   // first. The call as a whole fails for a node without an identity (CheckIdentity; "node-changed"
-  // when that changed meanwhile), for more than kMaxIssueItems or no item ("issue-malformed") and
-  // for more items than the node may ask for ("too-many-issuances"). `source` is the address that
-  // asks. Order: decide, commit and audit all that was decided at once, sign, reply.
+  // when that changed meanwhile, "policy-changed" when another policy decides by now), for more
+  // than kMaxIssueItems or no item ("issue-malformed") and for more items than the node may ask for
+  // ("too-many-issuances"). `source` is the address that asks. Order: decide, commit and audit all
+  // that was decided at once, sign, reply.
   void Issue(PeerNode peer, const lodekey::node::v1::IssueRequest& request,
              const std::string& source, Reply<lodekey::node::v1::IssueResponse> reply) const;
 

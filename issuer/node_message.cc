@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "attest/codec.h"
+#include "issuer/approval.h"
 #include "issuer/inventory.h"
 
 namespace lodekey::issuer {
@@ -82,6 +83,8 @@ Result<admin::Node> EncodeNode(Context& context, const NodeRecord& record) {
   message.set_last_seen_unix_ms(record.last_seen.time_since_epoch().count());
   if (record.enrolment) EncodeEnrolment(*record.enrolment, message);
   if (record.pending_ak) message.set_pending_ak_name(attest::ToField(record.pending_ak->ak_name));
+  if (record.standing == Standing::kPending)
+    message.set_appearance(attest::ToField(AppearanceOf(record)));
   message.mutable_shown()->insert(record.shown.begin(), record.shown.end());
   message.set_devid(record.devid_name);
   message.set_approved_ak_name(attest::ToField(record.approved_ak));

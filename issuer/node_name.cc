@@ -35,6 +35,10 @@ Result<std::optional<NodeRecord>> FindByPrefix(View& view, const std::string& pr
 
 }  // namespace
 
+bool IsWholeName(const std::string& trust_domain, const std::string& name) {
+  return IsKeyHash(IdOf(trust_domain, name));
+}
+
 Result<NodeRecord> FindNodeByName(View& view, const std::string& trust_domain,
                                   const std::string& name) {
   const std::string id = IdOf(trust_domain, name);

@@ -1,10 +1,11 @@
 #include "issuer/policy.h"
 
 #include <algorithm>
-#include <array>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "crypto/digest.h"
 #include "issuer/policy_data.h"
 #include "issuer/policy_input.h"
@@ -13,16 +14,7 @@
 namespace lodekey::issuer {
 namespace {
 
-constexpr std::array kPoints = {PolicyPoint::kAdmission, PolicyPoint::kStanding,
-                                PolicyPoint::kIssuance};
-
-// At most kMaxReasonText bytes, and no character of several bytes in half.
-std::string Clipped(const std::string& text) {
-  if (text.size() <= kMaxReasonText) return text;
-  size_t end = kMaxReasonText;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
-}
+std::string Clipped(const std::string& text) { return std::string(ClipUtf8(text, kMaxReasonText)); }
 
 // The failure of a policy denies. Who is denied cannot help it: the standing stays.
 PolicyOutput DeniedBy(const Error& error) {
@@ -53,15 +45,45 @@ Error TooLarge(size_t bytes) {
           .advice = "Give the node fewer labels, or the entry fewer selectors."};
 }
 
-// Whether it allows what nobody may be given: then it allows everything.
-bool AllowsAll(PolicyEngine& engine) {
-  return std::ranges::any_of(kPoints, [&](PolicyPoint point) {
-    const auto answers = engine.Evaluate(PolicyRule(point), ProbesOf(point));
-    return std::ranges::any_of(answers, [&](const Result<std::string>& answer) {
-      const auto output = ReadAnswer(point, answer);
-      return output && GivesAway(point, *output);
-    });
-  });
+// Nodes lose their identity without the others, and a host has many workloads.
+WorkerShare ShareOf(PolicyPoint point) {
+  return point == PolicyPoint::kIssuance ? WorkerShare::kAllButOne : WorkerShare::kAll;
+}
+
+// Who gets something at this point that nobody may be given.
+std::optional<std::string> GivesTo(PolicyEngine& engine, PolicyPoint point) {
+  // Each on its own: a slow policy does not outlast the probes together.
+  for (const PolicyProbe& probe : ProbesOf(point)) {
+    const auto answers = engine.Evaluate(PolicyRule(point), {probe.input});
+    const auto output = ReadAnswer(point, answers.front());
+    if (output && GivesAway(point, *output)) return probe.who;
+  }
+  return std::nullopt;
+}
+
+Error AllowsAll(PolicyPoint point, const std::string& who) {
+  const std::string_view name = PolicyPointName(point);
+  return {
+      .code = Code::kDenied,
+      .text = fmt::format("at {} the policy allows what nobody may be given: {}", name, who),
+      .name = "policy-allows-all",
+      .advice = fmt::format(
+          "Give its rules this condition too. Where the policy is to allow everything there, on "
+          "a test system, say so in data.json: \"lodekey\": {{\"unsafe_allow_all\": [\"{}\"]}}",
+          name)};
+}
+
+// Whether it allows everything somewhere, and says so; an error where it does not say so.
+Result<bool> CheckProbes(PolicyEngine& engine, const std::vector<PolicyPoint>& named) {
+  bool allows_all = false;
+  for (const PolicyPoint point : kPolicyPoints) {
+    const auto who = GivesTo(engine, point);
+    if (!who) continue;
+    if (std::ranges::find(named, point) == named.end())
+      return std::unexpected(AllowsAll(point, *who));
+    allows_all = true;
+  }
+  return allows_all;
 }
 
 }  // namespace
@@ -75,16 +97,8 @@ Result<std::shared_ptr<const LoadedPolicy>> LoadPolicy(uint64_t version, const P
   loaded->bundle = bundle;
   loaded->appraisal = data.appraisal;
   ASSIGN_OR_RETURN(loaded->engine, PolicyEngine::Load(bundle, options), "policy");
-  loaded->allows_all = AllowsAll(*loaded->engine);
-  if (loaded->allows_all && !data.unsafe_allow_all) {
-    return Fail(Code::kDenied,
-                "the policy allows what nobody may be given: an unknown node, a process that shows "
-                "nothing",
-                {.name = "policy-allows-all",
-                 .advice = "Give its rules conditions. On a test system that is to allow "
-                           "everything, say so in data.json: \"lodekey\": {\"unsafe_allow_all\": "
-                           "true}"});
-  }
+  ASSIGN_OR_RETURN(loaded->allows_all, CheckProbes(*loaded->engine, data.unsafe_allow_all),
+                   "policy");
   return std::shared_ptr<const LoadedPolicy>(std::move(loaded));
 }
 
@@ -104,9 +118,13 @@ std::vector<Ruling> Policy::Decide(PolicyPoint point, std::vector<std::string> i
 }
 
 Ruling Policy::Decide(PolicyPoint point, std::string input, Time now) const {
+  return Decide(*Current(), point, std::move(input), now);
+}
+
+Ruling Policy::Decide(const LoadedPolicy& policy, PolicyPoint point, std::string input, Time now) {
   std::vector<std::string> inputs;
   inputs.push_back(std::move(input));
-  return std::move(Decide(point, std::move(inputs), now).front());
+  return std::move(Rehearse(policy, point, std::move(inputs), now).front());
 }
 
 std::vector<Ruling> Policy::Rehearse(const LoadedPolicy& policy, PolicyPoint point,
@@ -118,7 +136,7 @@ std::vector<Ruling> Policy::Rehearse(const LoadedPolicy& policy, PolicyPoint poi
     too_large[i] = inputs[i].size();
     inputs[i] = fmt::format(R"({{"too_large":{}}})", too_large[i]);
   }
-  const auto answers = policy.engine->Evaluate(PolicyRule(point), inputs);
+  const auto answers = policy.engine->Evaluate(PolicyRule(point), inputs, ShareOf(point));
   std::vector<Ruling> rulings;
   for (size_t i = 0; i < inputs.size(); ++i) {
     Result<PolicyOutput> output = Fail(Code::kInternal, "the policy gave no answer");

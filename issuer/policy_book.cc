@@ -40,12 +40,11 @@ Result<void> CheckTests(const PolicyBundle& bundle, const PolicyEngineOptions& o
               {.name = "policy-tests", .advice = "See all of them: lodekey policy test DIR"});
 }
 
-// A lower number than before would bring an old policy back under its old signature; the same
-// number may say the same again, and nothing else.
-Result<void> CheckSignedVersion(const std::vector<PolicyRecord>& earlier,
+// A number that was there before would bring an old policy back under its old signature, or another
+// one in its place.
+Result<void> CheckSignedVersion(const std::vector<PolicyRecord>& earlier, uint64_t highest,
                                 const PolicyRecord& record) {
   if (record.signed_version == 0) return {};
-  uint64_t highest = 0;
   for (const PolicyRecord& before : earlier) highest = std::max(highest, before.signed_version);
   if (record.signed_version > highest) return {};
   return Fail(Code::kDenied,
@@ -53,6 +52,19 @@ Result<void> CheckSignedVersion(const std::vector<PolicyRecord>& earlier,
                           record.signed_version, highest),
               {.name = "policy-signature-old",
                .advice = "Sign it under a higher version: lodekey policy sign --version"});
+}
+
+std::string LockOutText(const PlannedPolicy& planned) {
+  if (planned.nodes_judged == 0) {
+    return fmt::format(
+        "whom the policy would refuse is not known: of none of the {} active nodes the last "
+        "evidence is on record",
+        planned.nodes_active);
+  }
+  return fmt::format(
+      "of {} active nodes the policy would refuse each whose last evidence is on record ({}): it "
+      "loses its identity as it attests next",
+      planned.nodes_active, planned.nodes_judged);
 }
 
 std::string Short(ByteView digest) {
@@ -134,7 +146,11 @@ Result<PolicyRecord> PolicyBook::RecordOf(const PolicyApplication& application,
                       .applied = context_.now(),
                       .applied_by = {},
                       .note = application.note};
-  if (const auto* back = std::get_if<uint64_t>(&application.content)) record.rolled_back_to = *back;
+  if (const auto* back = std::get_if<uint64_t>(&application.content)) {
+    record.rolled_back_to = *back;
+    // In its row 0 is no version at all.
+    if (*back == 0 && record.note.empty()) record.note = ShippedRecord().note;
+  }
   if (!application.signature) return record;
   record.signed_version = application.signature->version;
   record.signer = ToBytes(application.signature->key);
@@ -149,14 +165,10 @@ Result<void> PolicyBook::CheckFit(const LoadedPolicy& policy,
   PlannedPolicy planned;
   RETURN_IF_ERROR(plan_.CountCutOff(policy, planned), "policy");
   if (!planned.LocksOut()) return {};
-  return Fail(
-      Code::kConflict,
-      fmt::format("the policy would refuse all {} active nodes whose last evidence is on "
-                  "record: each loses its identity as it attests next",
-                  planned.nodes_judged),
-      {.name = "policy-lock-out",
-       .advice = "See why: lodekey policy plan DIR. If that is what you want, apply it with "
-                 "--yes-lock-out."});
+  return Fail(Code::kConflict, LockOutText(planned),
+              {.name = "policy-lock-out",
+               .advice = "See why: lodekey policy plan DIR. If that is what you want, apply it "
+                         "with --yes-lock-out."});
 }
 
 Result<void> PolicyBook::Commit(const PolicyRecord& record, const std::string& actor) const {
@@ -167,6 +179,36 @@ Result<void> PolicyBook::Commit(const PolicyRecord& record, const std::string& a
   }),
                   "record the policy");
   return {};
+}
+
+Result<void> PolicyBook::CheckVersion(const std::vector<PolicyRecord>& earlier,
+                                      const PolicyRecord& record) const {
+  PolicyMark::Taken taken;
+  if (!context_.config.policy_signers.empty()) {
+    ASSIGN_OR_RETURN(taken, mark_.Read(), "version");
+  }
+  return CheckSignedVersion(earlier, taken.version, record);
+}
+
+// Whether it decides from the next start on.
+bool PolicyBook::IsStored(const PolicyRecord& record) const {
+  std::optional<PolicyRecord> stored;
+  const auto read = context_.store.Read([&](View& view) -> Result<void> {
+    ASSIGN_OR_RETURN(stored, view.CurrentPolicy(), "find the policy");
+    return {};
+  });
+  return read && stored && stored->version == record.version && stored->digest == record.digest;
+}
+
+// It decides already, and the next start notes it where this fails.
+void PolicyBook::NoteVersion(const PolicyRecord& record) const {
+  const auto noted = mark_.Raise({.version = record.signed_version, .digest = record.digest});
+  if (noted) return;
+  platform::LogEvent(platform::LogLevel::kError,
+                     "which version of the policy was taken could not be noted beside the keys",
+                     {{"version", std::to_string(record.signed_version)},
+                      {"reason", noted.error().text},
+                      {"advice", noted.error().advice}});
 }
 
 Result<AppliedPolicy> PolicyBook::Apply(const PolicyApplication& application,
@@ -193,23 +235,31 @@ Result<AppliedPolicy> PolicyBook::Apply(const PolicyApplication& application,
   RETURN_IF_ERROR(CheckBundle(bundle), "apply");
   RETURN_IF_ERROR(
       CheckPolicySignature(bundle, application.signature, context_.config.policy_signers), "apply");
-  if (bundle == present->bundle) {
-    ASSIGN_OR_RETURN(PolicyRecord record, Find(present->version), "apply");
-    return AppliedPolicy{.changed = false, .record = std::move(record)};
-  }
   ASSIGN_OR_RETURN(PolicyRecord record, RecordOf(application, bundle), "apply");
+  if (bundle == present->bundle) {
+    ASSIGN_OR_RETURN(PolicyRecord deciding, Find(present->version), "apply");
+    // The same files under another signature are news: a signer may follow another.
+    if (record.signature.empty() || record.signature == deciding.signature)
+      return AppliedPolicy{.changed = false, .record = std::move(deciding)};
+  }
   record.applied_by = actor;
   ASSIGN_OR_RETURN(const auto earlier, List(), "apply");
-  RETURN_IF_ERROR(CheckSignedVersion(earlier, record), "apply");
+  RETURN_IF_ERROR(CheckVersion(earlier, record), "apply");
   ASSIGN_OR_RETURN(const auto policy, LoadPolicy(record.version, bundle, context_.policy_engine),
                    "apply");
   RETURN_IF_ERROR(CheckFit(*policy, application), "apply");
   record.allows_all = policy->allows_all;
-  RETURN_IF_ERROR(Commit(record, actor), "apply");
+  const auto committed = Commit(record, actor);
+  // An audit log that cannot be written now is completed later: the database may have the policy.
+  if (!committed && !IsStored(record))
+    return std::unexpected(Error(committed.error()).Wrapped("apply"));
   context_.policy.Replace(policy);
+  NoteVersion(record);
+  RETURN_IF_ERROR(committed, "apply");
   platform::LogEvent(policy->allows_all ? platform::LogLevel::kWarning : platform::LogLevel::kInfo,
-                     policy->allows_all ? "a policy that allows everything decides now"
-                                        : "another policy decides now",
+                     policy->allows_all
+                         ? "a policy that allows what nobody may be given decides now"
+                         : "another policy decides now",
                      {{"version", std::to_string(record.version)},
                       {"digest", Short(record.digest)},
                       {"actor", actor},

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "issuer/context.h"
 #include "issuer/policy.h"
+#include "issuer/policy_mark.h"
 #include "issuer/policy_plan.h"
 
 namespace lodekey::issuer {
@@ -29,7 +30,7 @@ struct PolicyApplication {
   uint64_t base_version = 0;  // which version decided when the operator looked
   std::optional<attest::PolicySignature> signature = {};
   std::string note = {};
-  bool lock_out = false;  // although it cuts off every node
+  bool lock_out = false;  // although it locks out (PlannedPolicy)
 };
 
 struct AppliedPolicy {
@@ -43,7 +44,8 @@ PolicyRecord ShippedRecord();
 // Blocking; thread-safe.
 class PolicyBook {
  public:
-  explicit PolicyBook(Context& context) : context_(context), plan_(context) {}
+  explicit PolicyBook(Context& context)
+      : context_(context), plan_(context), mark_(context.config.state_dir) {}
 
   // Of the present policy where `bundle` is absent. Errors of PolicyEngine::Load and LoadPolicy.
   Result<CheckedPolicy> Check(const std::optional<attest::PolicyBundle>& bundle,
@@ -68,7 +70,7 @@ class PolicyBook {
   //   for signatures (policy.signers);
   // - kInvalidArgument "policy-invalid", "policy-allows-all"; "policy-tests": one of its own tests
   //   fails;
-  // - kConflict "policy-lock-out": every active node would be refused, and lock_out is not given.
+  // - kConflict "policy-lock-out": PlannedPolicy::LocksOut, and lock_out is not given.
   Result<AppliedPolicy> Apply(const PolicyApplication& application, const std::string& actor);
 
  private:
@@ -77,10 +79,15 @@ class PolicyBook {
   Result<PolicyRecord> RecordOf(const PolicyApplication& application,
                                 const attest::PolicyBundle& bundle) const;
   Result<void> CheckFit(const LoadedPolicy& policy, const PolicyApplication& application) const;
+  Result<void> CheckVersion(const std::vector<PolicyRecord>& earlier,
+                            const PolicyRecord& record) const;
+  bool IsStored(const PolicyRecord& record) const;
   Result<void> Commit(const PolicyRecord& record, const std::string& actor) const;
+  void NoteVersion(const PolicyRecord& record) const;
 
   Context& context_;
   PolicyPlan plan_;
+  PolicyMark mark_;
   std::mutex applying_;
 };
 

@@ -97,7 +97,9 @@ Result<void> PolicyCalls::Plan(const admin::PlanPolicyRequest& request,
     message.set_count(change.count);
   }
   response.set_nodes_active(planned.nodes_active);
+  response.set_nodes_judged(planned.nodes_judged);
   response.set_nodes_cut_off(planned.nodes_cut_off);
+  response.set_locks_out(planned.LocksOut());
   response.set_truncated(planned.truncated);
   return {};
 }

@@ -96,6 +96,22 @@ Result<attest::AppraisalPolicy> ReadAppraisal(const Json& appraisal) {
   return policy;
 }
 
+// Where everything is allowed, and the policy says so.
+Result<std::vector<PolicyPoint>> ReadPoints(const Json& value) {
+  using Points = std::vector<PolicyPoint>;
+  constexpr std::string_view kKey = "lodekey.unsafe_allow_all";
+  if (value.is_boolean())
+    return value.get<bool>() ? Points(kPolicyPoints.begin(), kPolicyPoints.end()) : Points();
+  if (!value.is_array()) return Invalid(kKey, "is neither true, false nor a list of points");
+  Points points;
+  for (const Json& name : value) {
+    const auto point = ParsePolicyPoint(name.is_string() ? name.get<std::string>() : "");
+    if (!point) return Invalid(kKey, "names something else than admission, standing and issuance");
+    points.push_back(*point);
+  }
+  return points;
+}
+
 }  // namespace
 
 Result<PolicyData> ReadPolicyData(std::string_view json) {
@@ -107,8 +123,7 @@ Result<PolicyData> ReadPolicyData(std::string_view json) {
   ASSIGN_OR_RETURN(const Json own, ObjectIn(data, "lodekey"), "policy");
   for (const auto& [name, value] : own.items()) {
     if (name != "unsafe_allow_all") return Invalid("lodekey." + name, "is no key that is known");
-    if (!value.is_boolean()) return Invalid("lodekey.unsafe_allow_all", "is not true or false");
-    read.unsafe_allow_all = value.get<bool>();
+    ASSIGN_OR_RETURN(read.unsafe_allow_all, ReadPoints(value), "policy");
   }
   return read;
 }

@@ -5,8 +5,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "lodekey/verdict/v1/verdict.pb.h"
-
 namespace lodekey::issuer {
 namespace {
 
@@ -71,13 +69,9 @@ void State(Json& facts, std::string_view grade, std::string_view name, const std
   if (of_grade != facts.end()) of_grade->emplace(Key(name), value);
 }
 
-// What the last evidence showed, if it was accepted: what was refused speaks for nobody.
-void StateLastVerdict(Json& facts, const NodeRecord& record) {
-  lodekey::verdict::v1::Verdict verdict;
-  const std::string& bytes = record.last_verdict;
-  if (!verdict.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-  if (verdict.outcome() != lodekey::verdict::v1::Verdict::ACCEPTED) return;
-  for (const auto& fact : verdict.facts()) State(facts, fact.grade(), fact.name(), fact.value());
+void StateAll(Json& facts, const std::vector<attest::Fact>& shown) {
+  for (const attest::Fact& fact : shown)
+    State(facts, attest::GradeName(fact.grade), fact.name, fact.value);
 }
 
 void StateSelectors(Json& facts, const std::vector<attest::GradedSelector>& selectors) {
@@ -145,6 +139,8 @@ std::string AdmissionInput(const PolicyScene& scene, const NodeRecord& record,
   Json facts = FactsOf(scene, record);
   State(facts, "proved", "assurance", std::string(attest::AssuranceName(admission.assurance)));
   State(facts, "proved", "assurance_reason", admission.assurance_reason);
+  if (!admission.manufacturer.empty())
+    State(facts, "proved", "manufacturer", admission.manufacturer);
   if (admission.finished && admission.devid) {
     facts["proved"]["devid"] = {{"subject", admission.devid->subject},
                                 {"serial", admission.devid->serial},
@@ -163,8 +159,7 @@ std::string StandingInput(const PolicyScene& scene, const NodeRecord& record,
                           Time evidence_time) {
   Json facts = FactsOf(scene, record);
   State(facts, "proved", "assurance", std::string(assurance));
-  for (const attest::Fact& fact : verdict.facts())
-    State(facts, attest::GradeName(fact.grade), fact.name, fact.value);
+  StateAll(facts, verdict.facts());
   Json input =
       InputOf("standing", scene, NodeOf(scene, record, true, evidence_time), std::move(facts));
   input["findings"] = FindingsOf(verdict);
@@ -180,9 +175,9 @@ std::string IssuanceInput(const PolicyScene& scene, const NodeRecord& record,
   Time evidence;
   if (record.enrolment) {
     State(facts, "proved", "assurance", record.enrolment->assurance);
+    StateAll(facts, record.enrolment->facts);
     evidence = record.enrolment->evidence_time;
   }
-  StateLastVerdict(facts, record);
   Json input = InputOf("issuance", scene, NodeOf(scene, record, true, evidence), std::move(facts));
   input["entry"] = EntryOf(entry, id);
   input["request"] = RequestOf(entry, request);

@@ -28,6 +28,7 @@ struct PolicyScene {
 struct AdmissionFacts {
   attest::Assurance assurance = attest::Assurance::kInventory;
   std::string assurance_reason = {};  // why it is no higher
+  std::string manufacturer = {};      // of the TPM; empty: nobody vouches for any
   std::optional<attest::ProvedDevId> devid = {};
   bool finished = false;  // possession of the TPM is proved: false at StartEnrolment
 };

@@ -12,7 +12,8 @@ namespace {
 namespace proto = lodekey::policy::v1;
 
 constexpr size_t kPage = 256;
-constexpr size_t kAtOnce = 64;  // inputs for one worker
+// Inputs of one call: as few as have each their whole time within that of the call.
+constexpr size_t kAtOnce = 8;
 
 // What of a decision somebody would notice.
 std::string Essence(const proto::Decision& decision) {
@@ -131,7 +132,7 @@ Result<ActiveNodes> ReadActive(const Context& context, const NodeId& after) {
       active.last = node.id;
       if (node.standing != Standing::kActive) continue;
       ++active.count;
-      ASSIGN_OR_RETURN(auto last, view.LastDecision(node.id, "standing"), "last standing");
+      ASSIGN_OR_RETURN(auto last, view.LastStanding(node.id), "last standing");
       if (last) active.standings.push_back(*std::move(last));
     }
     return {};

@@ -34,7 +34,9 @@ struct PlannedPolicy {
   uint64_t nodes_judged = 0;   // of these: with a recorded standing
   uint64_t nodes_cut_off = 0;  // of these: whose last evidence would be refused
   bool truncated = false;      // there is more than the limits let through
-  bool LocksOut() const { return nodes_judged > 0 && nodes_cut_off == nodes_judged; }
+  // There are active nodes, and not one of which it is known that it would stay: each that can be
+  // judged is cut off, or none can be.
+  bool LocksOut() const { return nodes_active > 0 && nodes_cut_off == nodes_judged; }
 };
 
 // Blocking; thread-safe.

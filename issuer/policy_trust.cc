@@ -65,10 +65,26 @@ Result<void> CheckPolicySignature(const attest::PolicyBundle& bundle,
                .advice = "Something changed after it was signed: look at it, and sign it again."});
 }
 
-Result<void> CheckStoredSignature(const PolicyRecord& record, const PolicySigners& signers) {
-  if (signers.empty() || record.version == 0) return {};
-  ASSIGN_OR_RETURN(const attest::PolicyBundle bundle, DecodeBundle(record.content), "policy");
-  return CheckPolicySignature(bundle, SignatureOf(record), signers);
+Result<void> CheckStoredPolicy(const std::optional<PolicyRecord>& record,
+                               const PolicySigners& signers, const PolicyMark::Taken& newest) {
+  if (signers.empty()) return {};
+  const uint64_t version = record ? record->signed_version : 0;
+  const bool other = version == newest.version && record && record->digest != newest.digest;
+  if (version < newest.version || (version != 0 && other)) {
+    return Fail(
+        Code::kUntrusted,
+        fmt::format("the policy in the database is {}, and this issuer took {} {} before: "
+                    "the database was changed, or is an old copy",
+                    version == 0 ? "a shipped or unsigned one"
+                                 : fmt::format("signed as version {}", version),
+                    other ? "another one of version" : "version", newest.version),
+        {.name = "policy-rolled-back",
+         .advice = "Restore the newest backup of the database. If it is to go on with this "
+                   "one, remove ca/policy.version, start it, and apply the newest policy."});
+  }
+  if (!record) return {};
+  ASSIGN_OR_RETURN(const attest::PolicyBundle bundle, DecodeBundle(record->content), "policy");
+  return CheckPolicySignature(bundle, SignatureOf(*record), signers);
 }
 
 }  // namespace lodekey::issuer

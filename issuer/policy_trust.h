@@ -1,11 +1,13 @@
 // Whose policies an issuer takes (policy.signers).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "attest/policy_bundle.h"
 #include "base/result.h"
+#include "issuer/policy_mark.h"
 #include "issuer/store.h"
 
 namespace lodekey::issuer {
@@ -22,7 +24,10 @@ Result<void> CheckPolicySignature(const attest::PolicyBundle& bundle,
                                   const std::optional<attest::PolicySignature>& signature,
                                   const PolicySigners& signers);
 
-// The same of a policy as the store has it, so that a hand in the database brings in none.
-Result<void> CheckStoredSignature(const PolicyRecord& record, const PolicySigners& signers);
+// The same of the policy that the store says decides (absent: the shipped one), so that a hand in
+// the database brings in none. kUntrusted ("policy-rolled-back") of one that is not the newest
+// signed one that was taken.
+Result<void> CheckStoredPolicy(const std::optional<PolicyRecord>& record,
+                               const PolicySigners& signers, const PolicyMark::Taken& newest);
 
 }  // namespace lodekey::issuer

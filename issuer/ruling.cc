@@ -20,7 +20,6 @@ constexpr size_t kMaxCode = 64;
 constexpr size_t kMaxRuleName = 256;
 constexpr size_t kShownBytes = 64;
 constexpr uint64_t kMostSeconds = uint64_t{365} * 24 * 3600;
-constexpr auto kPoints = {PolicyPoint::kAdmission, PolicyPoint::kStanding, PolicyPoint::kIssuance};
 
 std::unexpected<Error> Malformed(std::string text) {
   return Fail(
@@ -219,8 +218,8 @@ std::string_view PolicyPointName(PolicyPoint point) {
 }
 
 Result<PolicyPoint> ParsePolicyPoint(std::string_view name) {
-  const auto* const found = std::ranges::find(kPoints, name, PolicyPointName);
-  if (found != kPoints.end()) return *found;
+  const auto* const found = std::ranges::find(kPolicyPoints, name, PolicyPointName);
+  if (found != kPolicyPoints.end()) return *found;
   return Fail(
       Code::kInvalidArgument,
       fmt::format("{} is not a point of decision: admission, standing or issuance", Quoted(name)));

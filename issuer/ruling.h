@@ -2,6 +2,7 @@
 // strictly.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,6 +21,9 @@ enum class PolicyPoint {
   kStanding,   // of a node, after its evidence was judged
   kIssuance,   // of a workload's credential
 };
+
+inline constexpr std::array kPolicyPoints = {PolicyPoint::kAdmission, PolicyPoint::kStanding,
+                                             PolicyPoint::kIssuance};
 
 // "admission", "standing", "issuance", and back (kInvalidArgument).
 std::string_view PolicyPointName(PolicyPoint point);

@@ -13,6 +13,7 @@
 #include "issuer/audit_record.h"
 #include "issuer/context.h"
 #include "issuer/housekeeping.h"
+#include "issuer/policy_mark.h"
 #include "issuer/policy_trust.h"
 #include "issuer/server.h"
 #include "issuer/sqlite_store.h"
@@ -41,7 +42,7 @@ struct Parts {
   std::unique_ptr<Authority> authority;
   std::unique_ptr<ChallengeSealer> sealer;
   attest::VendorRoots roots;
-  std::vector<crypto::Certificate> devid_roots;
+  attest::DevIdProfile devid;
 };
 
 std::string DatabasePath(const IssuerConfig& config) { return config.state_dir + "/issuer.db"; }
@@ -64,19 +65,32 @@ Result<Parts> Open(const IssuerConfig& config, const StateLock&) {
   ASSIGN_OR_RETURN(auto audit_key, Authority::OpenAuditKey(options), "audit key");
   ASSIGN_OR_RETURN(auto audit, AuditLog::Open(AuditPath(config), std::move(audit_key)),
                    "audit log");
-  ASSIGN_OR_RETURN(
-      parts.store,
-      OpenSqliteStore({.path = DatabasePath(config), .trust_domain = config.trust_domain},
-                      std::move(audit)),
-      "database");
+  ASSIGN_OR_RETURN(parts.store,
+                   OpenSqliteStore({.path = DatabasePath(config),
+                                    .trust_domain = config.trust_domain,
+                                    .decision_bytes = config.decision_bytes},
+                                   std::move(audit)),
+                   "database");
   ASSIGN_OR_RETURN(parts.authority, Authority::Open(options, *parts.store, platform::Now()),
                    "authorities");
   ASSIGN_OR_RETURN(auto challenge_key, parts.authority->OpenChallengeKey(), "challenge key");
   parts.sealer = std::make_unique<ChallengeSealer>(std::move(challenge_key), config.trust_domain);
   ASSIGN_OR_RETURN(parts.roots.hardware, LoadRoots(config.vendor_roots), "vendor roots");
   ASSIGN_OR_RETURN(parts.roots.emulators, LoadRoots(config.emulator_roots), "emulator roots");
-  ASSIGN_OR_RETURN(parts.devid_roots, LoadRoots(config.devid_roots), "roots of DevIDs");
+  ASSIGN_OR_RETURN(parts.devid.roots, LoadRoots(config.devid_roots), "roots of DevIDs");
+  parts.devid.usages = config.devid_usage;
   return parts;
+}
+
+// That the policy of the database is the newest that was taken of its signers.
+Result<void> CheckTaken(const IssuerConfig& config, const std::optional<PolicyRecord>& applied) {
+  const PolicyMark mark(config.state_dir);
+  ASSIGN_OR_RETURN(const PolicyMark::Taken newest, mark.Read(), "version");
+  RETURN_IF_ERROR(CheckStoredPolicy(applied, config.policy_signers, newest),
+                  fmt::format("version {}", applied ? applied->version : 0));
+  if (!applied) return {};
+  // The issuer may have ended between the database and this.
+  return mark.Raise({.version = applied->signed_version, .digest = applied->digest});
 }
 
 // The policy that was applied last, or the shipped one where none was. One that does not load (any
@@ -88,9 +102,8 @@ Result<std::shared_ptr<const LoadedPolicy>> OpenPolicy(const IssuerConfig& confi
     return {};
   }),
                   "policy");
+  if (!config.policy_signers.empty()) RETURN_IF_ERROR(CheckTaken(config, applied), "policy");
   if (!applied) return LoadPolicy(0, ShippedPolicy(), {});
-  RETURN_IF_ERROR(CheckStoredSignature(*applied, config.policy_signers),
-                  fmt::format("policy version {}", applied->version));
   auto bundle = DecodeBundle(applied->content);
   auto loaded =
       bundle
@@ -159,10 +172,11 @@ void TakeBack(const IssuerConfig& config, const StateLock&) {
 }
 
 void LogAllowsAll(const LoadedPolicy& policy) {
-  platform::LogEvent(platform::LogLevel::kWarning,
-                     "the policy allows everything, and says so: anybody gets any identity",
-                     {{"policy", std::to_string(policy.version)},
-                      {"advice", "For a test system alone. To end it: lodekey policy apply DIR"}});
+  platform::LogEvent(
+      platform::LogLevel::kWarning,
+      "the policy allows what nobody may be given, and says so (lodekey.unsafe_allow_all)",
+      {{"policy", std::to_string(policy.version)},
+       {"advice", "For a test system alone. To end it: lodekey policy apply DIR"}});
 }
 
 void LogFailure(const std::string& what, const Result<void>& done) {
@@ -209,7 +223,7 @@ Result<void> Run(const IssuerConfig& config) {
                   .policy = policy,
                   .roots = std::move(parts.roots),
                   .now = platform::Now,
-                  .devid_roots = std::move(parts.devid_roots)};
+                  .devid = std::move(parts.devid)};
   ASSIGN_OR_RETURN(const auto server, Server::Start(context), "start the issuer");
   if (policy.Current()->allows_all) LogAllowsAll(*policy.Current());
   platform::LogEvent(platform::LogLevel::kInfo, "lodekey-issuer is serving",

@@ -1,7 +1,6 @@
 #include "issuer/workload_request.h"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
@@ -18,10 +17,7 @@ std::unexpected<Error> Invalid(std::string text, std::string name, std::string a
 }
 
 Result<attest::Grade> ReadGrade(const std::string& name) {
-  using enum attest::Grade;
-  constexpr std::array kGrades = {kProved, kKernelMeasured, kRecorded, kObserved, kDeclared};
-  const auto grade = std::ranges::find(kGrades, name, attest::GradeName);
-  if (grade != kGrades.end()) return *grade;
+  if (const auto grade = attest::ParseGrade(name)) return *grade;
   return Invalid("a selector has no grade that is known", "selector-invalid");
 }
 
@@ -48,50 +44,17 @@ Result<crypto::PublicKey> ReadKey(const std::string& der) {
                  "Make a key on P-256 and send its SubjectPublicKeyInfo.");
 }
 
-bool HasControls(const std::string& text) {
-  return std::ranges::any_of(
-      text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
-}
-
-Result<Audiences> ReadAudiences(const node::JwtRequest& request) {
-  const auto fits = [](const std::string& audience) {
-    return !audience.empty() && audience.size() <= kMaxAudienceSize && !HasControls(audience);
-  };
-  const auto& audiences = request.audiences();
-  if (!audiences.empty() && static_cast<size_t>(audiences.size()) <= kMaxTokenAudiences &&
-      std::ranges::all_of(audiences, fits))
-    return Audiences(audiences.begin(), audiences.end());
-  return Invalid(fmt::format("a JWT-SVID is for 1 to {} audiences of at most {} bytes each",
-                             kMaxTokenAudiences, kMaxAudienceSize),
-                 "audience-invalid", "Name whom the token is for.");
-}
-
-// scope-token of RFC 6749, section 3.3: %x21, %x23-5B, %x5D-7E.
-bool IsScopeToken(const std::string& scope) {
-  return !scope.empty() && scope.size() <= kMaxScopeSize && std::ranges::all_of(scope, [](char c) {
-    return c > ' ' && c < '\x7f' && c != '"' && c != '\\';
-  });
-}
-
-// In the order in which they were asked for, each once: the token repeats them.
-Result<std::vector<std::string>> ReadScopes(const node::JwtRequest& request) {
-  std::vector<std::string> scopes(request.scopes().begin(), request.scopes().end());
-  std::vector<std::string> sorted = scopes;
-  std::ranges::sort(sorted);
-  if (scopes.size() <= kMaxTokenScopes && std::ranges::all_of(scopes, IsScopeToken) &&
-      std::ranges::adjacent_find(sorted) == sorted.end())
-    return scopes;
-  return Invalid(fmt::format("a JWT-SVID has at most {} scopes, each once and a scope-token of RFC "
-                             "6749 of at most {} bytes",
-                             kMaxTokenScopes, kMaxScopeSize),
-                 "scope-invalid", "Name each scope on its own, without blanks.");
-}
-
-Result<std::string> ReadTask(const node::JwtRequest& request) {
-  if (request.task().size() <= kMaxTaskSize && !HasControls(request.task())) return request.task();
-  return Invalid(
-      fmt::format("a task has at most {} bytes, and no control characters", kMaxTaskSize),
-      "task-invalid", "Give the task a shorter name.");
+// Audiences and scopes in the order in which they were asked for: the token repeats them.
+Result<attest::TokenPurpose> ReadPurpose(const node::JwtRequest& request) {
+  attest::TokenPurpose purpose{
+      .audiences = {request.audiences().begin(), request.audiences().end()},
+      .scopes = {request.scopes().begin(), request.scopes().end()},
+      .task = request.task()};
+  RETURN_IF_ERROR(attest::CheckPurpose(purpose), "JWT-SVID");
+  std::vector<std::string> scopes = purpose.scopes;
+  std::ranges::sort(scopes);
+  if (std::ranges::adjacent_find(scopes) == scopes.end()) return purpose;
+  return Invalid("a scope stands twice", "scope-invalid", "Name each scope once.");
 }
 
 }  // namespace
@@ -114,10 +77,10 @@ Result<WorkloadRequest> ReadIssueItem(const node::IssueItem& item) {
       return with(std::move(key));
     }
     case node::IssueItem::kJwt: {
-      ASSIGN_OR_RETURN(auto audiences, ReadAudiences(item.jwt()), "JWT-SVID");
-      WorkloadRequest request = with(std::move(audiences));
-      ASSIGN_OR_RETURN(request.scopes, ReadScopes(item.jwt()), "JWT-SVID");
-      ASSIGN_OR_RETURN(request.task, ReadTask(item.jwt()), "JWT-SVID");
+      ASSIGN_OR_RETURN(attest::TokenPurpose purpose, ReadPurpose(item.jwt()), "item");
+      WorkloadRequest request = with(std::move(purpose.audiences));
+      request.scopes = std::move(purpose.scopes);
+      request.task = std::move(purpose.task);
       return request;
     }
     case node::IssueItem::KIND_NOT_SET: break;

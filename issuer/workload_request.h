@@ -7,19 +7,15 @@
 #include <vector>
 
 #include "attest/selector.h"
+#include "attest/token_purpose.h"
 #include "base/result.h"
 #include "crypto/public_key.h"
 #include "lodekey/node/v1/node_service.pb.h"
 
 namespace lodekey::issuer {
 
-inline constexpr size_t kMaxIssueItems = 64;      // of a request
-inline constexpr size_t kMaxItemSelectors = 128;  // of an item
-inline constexpr size_t kMaxTokenAudiences = 32;  // of a JWT-SVID
-inline constexpr size_t kMaxAudienceSize = 255;   // bytes
-inline constexpr size_t kMaxTokenScopes = 16;
-inline constexpr size_t kMaxScopeSize = 128;        // bytes
-inline constexpr size_t kMaxTaskSize = 128;         // bytes
+inline constexpr size_t kMaxIssueItems = 64;        // of a request
+inline constexpr size_t kMaxItemSelectors = 128;    // of an item
 inline constexpr size_t kMaxWorkloadKeySize = 256;  // bytes of its SubjectPublicKeyInfo
 
 using Audiences = std::vector<std::string>;

@@ -92,9 +92,11 @@ TEST_F(SvidRenewalTest, SaysWhatATokenIsForAndKeepsWhyItWasRefused) {
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0].purpose, purpose);
   EXPECT_EQ(kept[0].refusal.decision().reasons_size(), 1);
-  refused.set_code("policy-error");
-  ask();
-  EXPECT_EQ(told.code, Code::kUnavailable) << "a broken policy says nothing against the workload";
+  for (const char* failure : {"policy-error", "policy-busy"}) {
+    refused.set_code(failure);
+    ask();
+    EXPECT_EQ(told.code, Code::kUnavailable) << failure << " says nothing against the workload";
+  }
   EXPECT_EQ(renewal_.refusals().Of("a").size(), 1U) << "the last one";
   issuer_.outcomes.clear();
   ask();

@@ -20,6 +20,7 @@ TEST_F(ApprovalEndToEnd, IsLetInOnceItIsApproved) {
   ASSERT_EQ(Pending().size(), 1u);
   EXPECT_EQ(Pending()[0]["id"], ek_);
   EXPECT_EQ(Pending()[0]["shown"]["assurance"], "hardware") << Pending();
+  EXPECT_EQ(Pending()[0]["shown"]["manufacturer"], "id:00001014") << "as swtpm says";
   // The host says what it waits for, and the command that ends it.
   const Finished explained = agent_->Run({"explain"});
   EXPECT_NE(explained.out.find("lodekey node approve"), std::string::npos) << explained.out;

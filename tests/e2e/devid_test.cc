@@ -29,11 +29,14 @@ class DevIdCa {
     const std::string any = directory_ / "any.key";
     const std::string public_key = directory_ / "devid.pub";
     Must(WriteText(public_key, AsText(device.area().key().spki_der())));
+    const std::string extensions = directory_ / "extensions";
+    Must(WriteText(extensions, "keyUsage=critical,digitalSignature\nbasicConstraints=CA:FALSE\n"));
     // The request is another key's: the certificate is for that of the device all the same.
     Run({"/usr/bin/openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-keyout", any, "-out", request, "-subj", "/O=Example/CN=host-7"});
     Run({"/usr/bin/openssl", "x509", "-req", "-in", request, "-CA", root(), "-CAkey", key(),
-         "-CAcreateserial", "-force_pubkey", public_key, "-days", "30", "-out", certificate});
+         "-CAcreateserial", "-force_pubkey", public_key, "-days", "30", "-extfile", extensions,
+         "-out", certificate});
     return certificate;
   }
 
@@ -50,9 +53,9 @@ class DevIdCa {
 
 class DevIdEndToEnd : public DeploymentTest {
  protected:
-  void SetUpWithDevId(const std::string& key_settings) {
+  void SetUpWithDevId(const std::string& key_settings, const std::string& attribute = "") {
     SetUpIssuer({"admission.devid_roots=" + ca_.roots(), "/admission/devid=\"allow\""});
-    device_ = std::make_unique<DeviceKey>(tpm_->MuxTcti());
+    device_ = std::make_unique<DeviceKey>(tpm_->MuxTcti(), /*auth=*/"", attribute);
     SetUpAgent(issuer_->address(),
                {.settings = {fmt::format("devid.certificate = \"{}\"", ca_.Certify(*device_)),
                              key_settings}});
@@ -71,6 +74,12 @@ class DevIdEndToEnd : public DeploymentTest {
 TEST_F(DevIdEndToEnd, LetsAHostInByAPersistentKey) {
   SetUpWithDevId(fmt::format("devid.key = \"{:#x}\"", DeviceKey::kHandle));
   ExpectEnrolled();
+}
+
+TEST_F(DevIdEndToEnd, SaysThatAKeyIsCertifiedByItsPolicyAlone) {
+  SetUpWithDevId(fmt::format("devid.key = \"{:#x}\"", DeviceKey::kHandle), "adminwithpolicy");
+  agent_->Start();
+  EXPECT_TRUE(WaitForProblem("devid-key-policy")) << agent_->daemon.Log();
 }
 
 TEST_F(DevIdEndToEnd, RefusesAHostWhoseCertificateIsOfAnotherAuthority) {

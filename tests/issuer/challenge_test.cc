@@ -29,6 +29,7 @@ Challenge Sample() {
           .node_id = SampleNodeId(4),
           .node_revision = uint64_t{1} << 63,
           .assurance = attest::Assurance::kEmulator,
+          .manufacturer = "INTC",
           .ek_public = Bytes(122, 5),
           .ak_public = Bytes(90, 6),
           .node_key_public = Bytes(88, 7)};
@@ -68,6 +69,7 @@ TEST_F(ChallengeSealerTest, OpensWhatItSealed) {
   EXPECT_EQ(opened.node_id, sample.node_id);
   EXPECT_EQ(opened.node_revision, sample.node_revision);
   EXPECT_EQ(opened.assurance, sample.assurance);
+  EXPECT_EQ(opened.manufacturer, "INTC");
   EXPECT_EQ(opened.ek_public, sample.ek_public);
   EXPECT_EQ(opened.ak_public, sample.ak_public);
   EXPECT_EQ(opened.node_key_public, sample.node_key_public);

@@ -115,6 +115,14 @@ TEST(SourceOf, IsOneForEverythingInAnIpv6Network) {
   const std::string source = SourceOf("ipv6:%5B2001:db8:1:2::1%5D:40000");
   EXPECT_EQ(source, SourceOf("ipv6:%5B2001:db8:1:2:ffff::9%5D:1"));
   EXPECT_NE(source, SourceOf("ipv6:%5B2001:db8:1:3::1%5D:40000"));
+  EXPECT_EQ(source, "2001:db8:1:2::/64");
+}
+
+// A socket for both kinds of address has those of IPv4 in one /64.
+TEST(SourceOf, IsTheIpv4AddressThatIpv6Maps) {
+  EXPECT_EQ(SourceOf("ipv6:%5B::ffff:192.0.2.1%5D:40000"), SourceOf("ipv4:192.0.2.1:1"));
+  EXPECT_NE(SourceOf("ipv6:%5B::ffff:192.0.2.1%5D:40000"),
+            SourceOf("ipv6:%5B::ffff:192.0.2.2%5D:40000"));
 }
 
 TEST(SourceOf, TakesAnyText) {

@@ -23,6 +23,7 @@ class DecisionBookTest : public testing::Test {
         v1::Decision outcome;
         outcome.set_rule("lodekey.issuance");
         outcome.set_node("somebody else");
+        outcome.set_policy_version(7);
         record.allowed = number % 10 != 0;
         if (!record.allowed) outcome.add_reasons()->set_code("pcr");
         record.outcome = outcome.SerializeAsString();
@@ -52,7 +53,7 @@ TEST_F(DecisionBookTest, ShowsDecisionsWithWhatTheirRowsSay) {
   EXPECT_EQ(decision.rule(), "lodekey.issuance");
   EXPECT_EQ(decision.node(), SampleNodeId(1)) << "not what its outcome says";
   EXPECT_EQ(decision.point(), "issuance");
-  EXPECT_EQ(decision.policy_version(), 3U);
+  EXPECT_EQ(decision.policy_version(), 0U);
   EXPECT_EQ(decision.decided_unix_ms(), At(1).time_since_epoch().count());
   EXPECT_EQ(ToBytes(decision.input_digest()), SampleDecision(1).input_digest);
   EXPECT_TRUE(decision.allowed());

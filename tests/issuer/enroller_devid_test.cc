@@ -11,7 +11,7 @@ namespace {
 class DevIdTest : public EnrollerTest {
  protected:
   DevIdTest() : authority(issuer.now) {
-    issuer.context->devid_roots = {authority.root()};
+    issuer.context->devid.roots = {authority.root()};
     issuer.Choose("/admission/devid", "allow");
     // The hosts of these tests have no certificate of a vendor.
     issuer.Choose("/admission/devid_assurance", "inventory");
@@ -75,10 +75,16 @@ TEST_F(DevIdTest, CountsOnlyWhereThePolicySaysSo) {
 }
 
 TEST_F(DevIdTest, IsOfTheConfiguredAuthority) {
-  issuer.context->devid_roots = {DevIdAuthority(issuer.now).root()};
+  issuer.context->devid.roots = {DevIdAuthority(issuer.now).root()};
   EXPECT_EQ(Enrols(host, key), "devid-unknown-ca");
-  issuer.context->devid_roots.clear();
+  issuer.context->devid.roots.clear();
   EXPECT_EQ(Enrols(host, key), "devid-unknown-ca");
+}
+
+TEST_F(DevIdTest, HasOneOfTheConfiguredUses) {
+  issuer.context->devid.usages = {"2.23.133.11.1.2"};
+  EXPECT_EQ(Enrols(host, key), "devid-usage");
+  EXPECT_FALSE(IsKnown(host));
 }
 
 TEST_F(DevIdTest, IsProvedInEveryEnrolment) {

@@ -77,6 +77,15 @@ TEST_F(HardwareOnlyTest, RefusesTheCertificateOfAnotherChip) {
   EXPECT_EQ(Assured(), "ek-certificate-mismatch");
 }
 
+TEST_F(HardwareOnlyTest, ShowsAnOperatorWhoMadeTheChip) {
+  issuer.Choose("/admission/unknown", "approval");
+  Host stranger;
+  stranger.ek_certificate =
+      vendor.Certify(stranger.tpm().ek().area, {.extend = TpmName("id:494E5443")}).der();
+  EXPECT_EQ(Answer(issuer.Enrol(stranger)), "approval-pending");
+  EXPECT_EQ(issuer.Record(stranger).shown.at("manufacturer"), "INTC");
+}
+
 // A vendor's certificate proves a genuine chip, never one of ours.
 TEST_F(HardwareOnlyTest, AdmitsNobodyByACertificateAlone) {
   Host stranger;

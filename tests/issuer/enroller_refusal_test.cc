@@ -192,6 +192,19 @@ TEST_F(AnotherAkTest, IsTakenInALaterBootOnceItIsApproved) {
   EXPECT_EQ(Enrols(), "ACCEPTED");
 }
 
+// What it shows is nobody's: credentials are still decided on what the node showed last.
+TEST_F(AnotherAkTest, LeavesWhatTheNodeShowed) {
+  const auto facts = issuer.Record(host).enrolment->facts;
+  EXPECT_FALSE(facts.empty());
+  host.LoseState();
+  host.Reboot();
+  EXPECT_EQ(Enrols(), "MESSAGE_REFUSED ak-not-approved");
+  EXPECT_EQ(issuer.Record(host).enrolment->facts, facts);
+  issuer.ApproveAk(host);
+  EXPECT_EQ(Enrols(), "ACCEPTED");
+  EXPECT_NE(issuer.Record(host).enrolment->facts, facts) << "another boot";
+}
+
 TEST_F(AnotherAkTest, IsNotTakenForAnApprovedOther) {
   host.LoseState();
   host.Reboot();

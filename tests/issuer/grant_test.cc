@@ -65,9 +65,8 @@ attest::Verdict Attested(Host& host, const tpm::ClockInfo& clock) {
 }
 
 Decision Decided(const attest::Verdict& verdict, const issuer::PolicyBundle& policy) {
-  return issuer::DecideStanding(issuer::Policy(Lazily(policy)),
-                                {.trust_domain = kTrustDomain, .now = At(0)}, FullNode(1),
-                                "inventory", verdict, At(0));
+  return issuer::DecideStanding(*Lazily(policy), {.trust_domain = kTrustDomain, .now = At(0)},
+                                FullNode(1), "inventory", verdict, At(0));
 }
 
 TEST(Decision, AllowsOnlyWhatWasAccepted) {
@@ -315,8 +314,7 @@ class OneCredential final : public issuer::Store {
     Result<std::optional<issuer::DecisionRecord>> FindDecision(ByteView) override {
       return std::optional<issuer::DecisionRecord>();
     }
-    Result<std::optional<issuer::DecisionRecord>> LastDecision(const issuer::NodeId&,
-                                                               const std::string&) override {
+    Result<std::optional<issuer::DecisionRecord>> LastStanding(const issuer::NodeId&) override {
       return std::optional<issuer::DecisionRecord>();
     }
     Result<uint64_t> CountNodes(Standing) override { return uint64_t{0}; }

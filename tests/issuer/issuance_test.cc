@@ -135,6 +135,12 @@ TEST_F(IssuanceTest, AnEntryThatChangesMeanwhileGivesNothing) {
   EXPECT_EQ(Answer(Issue({X509Item(changed), X509Item(deleted), X509Item(kept)})),
             "entry-changed entry-changed x509");
   EXPECT_EQ(Lines("credential.issued").size(), 2U);
+  // The policy allowed them: its decisions are on record, and so is what became of them.
+  const auto refused = Lines("credential.refused");
+  ASSERT_EQ(refused.size(), 2U);
+  EXPECT_EQ(refused[0]["entry"], changed.id);
+  EXPECT_EQ(refused[0]["withheld"], "entry-changed");
+  EXPECT_TRUE(refused[0]["policy"]["reasons"].empty());
 }
 
 TEST_F(IssuanceTest, ANodeThatIsRemovedMeanwhileGetsNothing) {

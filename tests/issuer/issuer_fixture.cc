@@ -58,6 +58,7 @@ issuer::IssuerConfig DefaultIssuerConfig() {
 }
 
 IssuerRig::IssuerRig(const AdjustConfig& adjust) : config(DefaultIssuerConfig()) {
+  config.state_dir = directory.path();
   if (adjust) adjust(config);
   const issuer::AuthorityOptions options = AuthorityOptionsOf(config, directory.path());
   Must(issuer::Authority::Initialise(options, now));

@@ -132,6 +132,15 @@ const BadRecord kBadRecords[] = {
     {"LedgerTooLarge", [](NodeRecord& node) { node.enrolment->ledger.resize(kMaxLedger + 1); }},
     {"ImaListTooLarge", [](NodeRecord& node) { node.enrolment->ima_bytes = kMaxImaBytes + 1; }},
     {"SerialTooLong", [](NodeRecord& node) { node.enrolment->serial.push_back(0); }},
+    {"TooManyFacts",
+     [](NodeRecord& node) {
+       node.enrolment->facts.resize(kMaxFacts + 1, node.enrolment->facts.back());
+     }},
+    {"FactWithoutName", [](NodeRecord& node) { node.enrolment->facts[0].name.clear(); }},
+    {"FactNameTooLong",
+     [](NodeRecord& node) { node.enrolment->facts[0].name.assign(kMaxFactName + 1, 'x'); }},
+    {"FactValueTooLong",
+     [](NodeRecord& node) { node.enrolment->facts[0].value.assign(kMaxFactValue + 1, 'x'); }},
     {"ApprovedAkNoName", [](NodeRecord& node) { node.approved_ak.push_back(0); }},
     {"PendingAkNoName", [](NodeRecord& node) { node.pending_ak->ak_name.clear(); }},
     {"PendingAkSeenBefore1970",
@@ -159,6 +168,9 @@ TEST(NodeState, IsReadAtEveryLimit) {
   node.nonces.resize(kMaxNonces, {.value = Bytes(32), .made = At(1), .expires = At(2)});
   node.enrolment->ledger.resize(kMaxLedger);
   node.enrolment->ledger_pcr = 0xff;
+  node.enrolment->facts.resize(kMaxFacts, {.name = std::string(kMaxFactName, 'x'),
+                                           .value = std::string(kMaxFactValue, 'x'),
+                                           .grade = attest::Grade::kProved});
   node.last_verdict.resize(kMaxVerdict, ' ');
   node.ek_hashes.resize(kMaxEndorsementKeys, test::SampleNodeId(2));
   EXPECT_EQ(test::Must(RoundTrip(node)), node);

@@ -1,9 +1,12 @@
 // The life of a policy, on the real engine, store and audit log.
 #include "issuer/policy_book.h"
 
+#include <fstream>
 #include <thread>
 
+#include "issuer/policy_mark.h"
 #include "issuer/policy_trust.h"
+#include "platform/file.h"
 #include "tests/issuer/issuance_rig.h"
 #include "tests/issuer/policy_fixture.h"
 
@@ -46,6 +49,19 @@ class PolicyBookTest : public IssuanceTest {
     return Must(book->Plan(bundle, issuer.now - std::chrono::hours(1)));
   }
 
+  // An active node of which nothing was decided.
+  void PutActive(unsigned number) {
+    Must(issuer.database->CommitAndWait(
+        [&](issuer::Transaction& transaction) { return transaction.PutNode(FullNode(number)); }));
+  }
+  void SetStanding(const issuer::NodeId& id, issuer::Standing standing) {
+    Must(issuer.database->CommitAndWait([&](issuer::Transaction& transaction) {
+      issuer::NodeRecord node = *Must(transaction.FindNode(id));
+      node.standing = standing;
+      return transaction.PutNode(node);
+    }));
+  }
+
   std::unique_ptr<PolicyBook> book;
 };
 
@@ -71,6 +87,7 @@ TEST_F(PolicyBookTest, RollsBackAsANewVersion) {
   const auto entry = Entry();
   EXPECT_EQ(Apply(Stricter()), "version 1");
   EXPECT_EQ(RollBack(0), "version 2");
+  EXPECT_EQ(Must(book->Find(2)).note, "as shipped");
   EXPECT_EQ(Ask(entry), "x509");
   EXPECT_EQ(RollBack(1), "version 3");
   EXPECT_EQ(Ask(entry), "no-web");
@@ -129,6 +146,28 @@ TEST_F(PolicyBookTest, AsksBeforeItCutsOffEveryNode) {
   EXPECT_EQ(Plan(Always(kDenyAll)).nodes_cut_off, 1U);
   EXPECT_EQ(Apply({.content = Always(kDenyAll), .base_version = 0, .lock_out = true}), "version 1");
   EXPECT_EQ(Ask(Entry()), "denied-by-test");
+}
+
+// What it would do to them nobody knows: no decision on their standing is on record.
+TEST_F(PolicyBookTest, AsksBeforeItMayCutOffEveryNodeUnseen) {
+  PutActive(1);
+  EXPECT_EQ(Plan(Always(kDenyAll)).nodes_judged, 1U);
+  EXPECT_EQ(Apply(Always(kDenyAll)), "policy-lock-out") << "each that can be judged is refused";
+  EXPECT_FALSE(Plan(Stricter()).LocksOut()) << "one is known to stay";
+  SetStanding(host.id(), issuer::Standing::kRemoved);
+  const auto planned = Plan(Stricter());
+  EXPECT_EQ(planned.nodes_active, 1U);
+  EXPECT_EQ(planned.nodes_judged, 0U);
+  EXPECT_TRUE(planned.LocksOut());
+  EXPECT_EQ(Apply(Stricter()), "policy-lock-out");
+  EXPECT_EQ(Apply({.content = Stricter(), .base_version = 0, .lock_out = true}), "version 1");
+  SetStanding(SampleNodeId(1), issuer::Standing::kRemoved);
+  EXPECT_EQ(Apply(Always(kDenyAll)), "version 2") << "there is nobody to cut off";
+}
+
+TEST_F(PolicyBookTest, TakesOneThatIsKnownToKeepANode) {
+  PutActive(1);
+  EXPECT_EQ(Apply(Stricter()), "version 1");
 }
 
 TEST_F(PolicyBookTest, LeavesNobodyOutWhereOneOfTwoNodesStays) {
@@ -204,6 +243,14 @@ TEST_F(PolicyBookTest, RunsTheTestsOfAPolicy) {
   EXPECT_TRUE(Must(book->Check(Always(kAllowAll, kAllowAllData), false)).allows_all);
 }
 
+// The database has it, and decides by it at the next start: what the audit log lacks is completed.
+TEST_F(PolicyBookTest, DecidesByWhatIsStoredThoughTheAuditLogFails) {
+  std::ofstream(issuer.directory.path() + "/audit.jsonl", std::ios::app) << "another hand";
+  EXPECT_EQ(Apply(Stricter()), "audit-unavailable");
+  EXPECT_EQ(issuer.policy->Current()->version, 1U);
+  EXPECT_EQ(issuer.policy->Current()->bundle, Stricter());
+}
+
 // --- signatures ---
 
 class SignedPolicyTest : public PolicyBookTest {
@@ -221,6 +268,13 @@ class SignedPolicyTest : public PolicyBookTest {
     return Apply({.content = bundle,
                   .base_version = issuer.policy->Current()->version,
                   .signature = signature});
+  }
+  // With `record` as what the database says.
+  std::string AtTheNextStart(const std::optional<issuer::PolicyRecord>& record) const {
+    const auto checked =
+        issuer::CheckStoredPolicy(record, issuer.config.policy_signers,
+                                  Must(issuer::PolicyMark(issuer.config.state_dir).Read()));
+    return checked ? "good" : std::string(checked.error().Name());
   }
 };
 
@@ -267,15 +321,68 @@ TEST_F(SignedPolicyTest, TakesNoOldSignatureAgain) {
 TEST_F(SignedPolicyTest, TakesNoPolicyThatAHandPutIntoTheDatabase) {
   EXPECT_EQ(ApplySigned(Stricter(), attest::SignPolicy(Stricter(), 5, Signer())), "version 1");
   issuer::PolicyRecord record = Must(book->Find(1));
-  const auto check = [&] {
-    const auto checked = issuer::CheckStoredSignature(record, issuer.config.policy_signers);
-    return checked ? "good" : std::string(checked.error().Name());
-  };
-  EXPECT_EQ(check(), "good");
+  EXPECT_EQ(AtTheNextStart(record), "good");
   record.content = issuer::EncodeBundle(ShippedWith());
-  EXPECT_EQ(check(), "policy-signature");
+  EXPECT_EQ(AtTheNextStart(record), "policy-signature");
   record.signature.clear();
-  EXPECT_EQ(check(), "policy-unsigned");
+  EXPECT_EQ(AtTheNextStart(record), "policy-unsigned");
+}
+
+TEST_F(SignedPolicyTest, TakesNoOlderOneWhenItsSuccessorIsGoneFromTheDatabase) {
+  const auto older = ShippedWith({{"/appraisal/require_claim", false}});
+  EXPECT_EQ(AtTheNextStart(std::nullopt), "good") << "none was taken so far";
+  EXPECT_EQ(ApplySigned(older, attest::SignPolicy(older, 4, Signer())), "version 1");
+  EXPECT_EQ(AtTheNextStart(Must(book->Find(1))), "good");
+  EXPECT_EQ(ApplySigned(Stricter(), attest::SignPolicy(Stricter(), 5, Signer())), "version 2");
+  EXPECT_EQ(AtTheNextStart(Must(book->Find(1))), "policy-rolled-back");
+  EXPECT_EQ(AtTheNextStart(std::nullopt), "policy-rolled-back") << "the shipped one";
+  EXPECT_EQ(AtTheNextStart(Must(book->Find(2))), "good");
+  issuer::PolicyRecord other = Must(book->Find(2));
+  const auto signature = attest::SignPolicy(older, 5, Signer());
+  other.content = issuer::EncodeBundle(older);
+  other.digest = ToBytes(attest::BundleDigest(older));
+  other.signature = ToBytes(signature.signature);
+  EXPECT_EQ(AtTheNextStart(other), "policy-rolled-back") << "another of the same number";
+}
+
+// The key that signed it is to go.
+TEST_F(SignedPolicyTest, TakesTheSameFilesUnderAnotherSignature) {
+  const auto successor = Must(crypto::Ed25519Key::Generate());
+  EXPECT_EQ(ApplySigned(Stricter(), attest::SignPolicy(Stricter(), 5, Signer())), "version 1");
+  EXPECT_EQ(ApplySigned(Stricter(), attest::SignPolicy(Stricter(), 5, Signer())), "still 1");
+  issuer.config.policy_signers.push_back(successor.public_key());
+  EXPECT_EQ(ApplySigned(Stricter(), attest::SignPolicy(Stricter(), 6, successor)), "version 2");
+  issuer.config.policy_signers = {successor.public_key()};
+  EXPECT_EQ(AtTheNextStart(Must(book->Find(2))), "good");
+}
+
+// Also while it runs: what the rows of the database no longer say, the mark does.
+TEST_F(SignedPolicyTest, CountsVersionsThatTheDatabaseHasForgotten) {
+  Must(issuer::PolicyMark(issuer.config.state_dir).Raise({.version = 9, .digest = Bytes(32)}));
+  EXPECT_EQ(ApplySigned(Stricter(), attest::SignPolicy(Stricter(), 9, Signer())),
+            "policy-signature-old");
+  EXPECT_EQ(ApplySigned(Stricter(), attest::SignPolicy(Stricter(), 10, Signer())), "version 1");
+}
+
+TEST_F(SignedPolicyTest, TakesNoMarkThatIsNone) {
+  const issuer::PolicyMark mark(issuer.config.state_dir);
+  const std::string path = issuer.config.state_dir + "/ca/policy.version";
+  EXPECT_EQ(Must(mark.Read()), issuer::PolicyMark::Taken());
+  const issuer::PolicyMark::Taken taken = {.version = 7, .digest = Bytes(32, 0xab)};
+  Must(mark.Raise(taken));
+  Must(mark.Raise({.version = 3, .digest = Bytes(32)}));
+  EXPECT_EQ(Must(mark.Read()), taken);
+  const std::string digest = ToHex(taken.digest);
+  EXPECT_EQ(Must(platform::ReadTextFile(path)), "7 " + digest + "\n");
+  for (const std::string& text : std::vector<std::string>{
+           "", "7", "7 \n", "7 ab\n", "x " + digest, "-1 " + digest, "0 " + digest,
+           "7 " + digest + "\n\n", "7  " + digest, "18446744073709551616 " + digest}) {
+    Must(platform::WriteFileAtomically(path, AsBytes(text), 0600));
+    const auto read = mark.Read();
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().Name(), "policy-mark-corrupt") << text;
+    EXPECT_FALSE(mark.Raise({.version = 8, .digest = Bytes(32)})) << text;
+  }
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ void ExpectRefused(const std::string& json, const std::vector<std::string>& name
 TEST(PolicyData, IsTheVerifiersDefaultsAsShipped) {
   EXPECT_EQ(AppraisalOf(issuer::ShippedPolicy().data), attest::AppraisalPolicy());
   EXPECT_EQ(AppraisalOf("{}"), attest::AppraisalPolicy());
-  EXPECT_FALSE(Must(ReadPolicyData(issuer::ShippedPolicy().data)).unsafe_allow_all);
+  EXPECT_TRUE(Must(ReadPolicyData(issuer::ShippedPolicy().data)).unsafe_allow_all.empty());
 }
 
 TEST(PolicyData, SaysWhatIsQuotedAndCompared) {
@@ -37,7 +37,17 @@ TEST(PolicyData, SaysWhatIsQuotedAndCompared) {
   EXPECT_EQ(policy.required, 0x00ffU);
   EXPECT_EQ(policy.static_pcrs, 0x00bfU);
   EXPECT_EQ(policy.ledger_registers, 0x1000U);
-  EXPECT_TRUE(Must(ReadPolicyData(R"({"lodekey": {"unsafe_allow_all": true}})")).unsafe_allow_all);
+}
+
+TEST(PolicyData, SaysWhereEverythingIsAllowed) {
+  const auto points = [](const std::string& json) {
+    return Must(ReadPolicyData(R"({"lodekey": {"unsafe_allow_all": )" + json + "}}"))
+        .unsafe_allow_all;
+  };
+  EXPECT_EQ(points("true").size(), 3U);
+  EXPECT_TRUE(points("false").empty());
+  EXPECT_TRUE(points("[]").empty());
+  EXPECT_EQ(points(R"(["standing"])"), std::vector{issuer::PolicyPoint::kStanding});
 }
 
 TEST(PolicyData, LeavesTheRestToTheRules) {
@@ -54,6 +64,8 @@ TEST(PolicyData, NamesTheKeyThatIsWrong) {
   ExpectRefused(R"({"appraisal": {"accept_findings": [1]}})", {"appraisal.accept_findings"});
   ExpectRefused(R"({"appraisal": []})", {"appraisal"});
   ExpectRefused(R"({"lodekey": {"unsafe_allow_all": 1}})", {"lodekey.unsafe_allow_all"});
+  ExpectRefused(R"({"lodekey": {"unsafe_allow_all": ["all"]}})", {"lodekey.unsafe_allow_all"});
+  ExpectRefused(R"({"lodekey": {"unsafe_allow_all": [1]}})", {"lodekey.unsafe_allow_all"});
   ExpectRefused(R"({"lodekey": {"allow_all": true}})", {"lodekey.allow_all"});
   for (const char* json : {"", "[]", "1", "{", "null"}) ExpectRefused(json, {"data.json"});
 }

@@ -19,23 +19,26 @@ void DropTests(issuer::PolicyBundle& bundle) {
 
 class LazyEngine final : public issuer::PolicyEngine {
  public:
-  explicit LazyEngine(issuer::PolicyBundle bundle) : bundle_(std::move(bundle)) {}
+  LazyEngine(issuer::PolicyBundle bundle, issuer::PolicyEngineOptions options)
+      : bundle_(std::move(bundle)), options_(std::move(options)) {}
 
   std::vector<Result<std::string>> Evaluate(std::string_view rule,
-                                            const std::vector<std::string>& inputs) override {
+                                            const std::vector<std::string>& inputs,
+                                            issuer::WorkerShare share) override {
     if (inputs.empty()) return {};
-    return Started().Evaluate(rule, inputs);
+    return Started().Evaluate(rule, inputs, share);
   }
   Result<std::vector<issuer::PolicyTestResult>> Test() override { return Started().Test(); }
 
  private:
   issuer::PolicyEngine& Started() {
     const std::scoped_lock lock(mutex_);
-    if (!engine_) engine_ = Must(issuer::PolicyEngine::Load(bundle_, EngineOptions()));
+    if (!engine_) engine_ = Must(issuer::PolicyEngine::Load(bundle_, options_));
     return *engine_;
   }
 
   const issuer::PolicyBundle bundle_;
+  const issuer::PolicyEngineOptions options_;
   std::mutex mutex_;
   std::unique_ptr<issuer::PolicyEngine> engine_;
 };
@@ -45,7 +48,9 @@ class LazyEngine final : public issuer::PolicyEngine {
 issuer::PolicyEngineOptions EngineOptions() {
   return {.program = ProgramPath("lodekey-policy-worker"),
           .workers = 1,
-          .evaluation_time = std::chrono::seconds(10)};
+          .evaluation_time = std::chrono::seconds(10),
+          .call_time = std::chrono::seconds(60),
+          .busy_time = std::chrono::seconds(60)};
 }
 
 issuer::PolicyBundle ShippedWith(const Choices& choices) {
@@ -73,11 +78,12 @@ issuer::PolicyBundle Always(const std::string& decision, const std::string& data
   return bundle;
 }
 
-std::shared_ptr<const issuer::LoadedPolicy> Lazily(issuer::PolicyBundle bundle, uint64_t version) {
+std::shared_ptr<const issuer::LoadedPolicy> Lazily(issuer::PolicyBundle bundle, uint64_t version,
+                                                   const issuer::PolicyEngineOptions& options) {
   auto loaded = std::make_shared<issuer::LoadedPolicy>();
   loaded->version = version;
   loaded->appraisal = Must(issuer::ReadPolicyData(bundle.data)).appraisal;
-  loaded->engine = std::make_unique<LazyEngine>(bundle);
+  loaded->engine = std::make_unique<LazyEngine>(bundle, options);
   loaded->bundle = std::move(bundle);
   return loaded;
 }

@@ -31,7 +31,8 @@ inline constexpr const char* kDenyAll =
     R"({"allow": false, "rule": "none", "reasons": [{"code": "denied-by-test", "subject": "everything"}]})";
 
 // As LoadPolicy makes it, but that its engine starts at the first question: most tests ask none.
-std::shared_ptr<const issuer::LoadedPolicy> Lazily(issuer::PolicyBundle bundle,
-                                                   uint64_t version = 0);
+std::shared_ptr<const issuer::LoadedPolicy> Lazily(
+    issuer::PolicyBundle bundle, uint64_t version = 0,
+    const issuer::PolicyEngineOptions& options = EngineOptions());
 
 }  // namespace lodekey::test

@@ -135,12 +135,20 @@ TEST_F(PolicyInputTest, SaysOfAnUnknownHostWhatItShows) {
   EXPECT_EQ(start["request"], json({{"kind", "node"}, {"stage", "start"}}));
   EXPECT_EQ(start["facts"]["proved"]["assurance"], "emulator");
   EXPECT_EQ(start["facts"]["proved"]["assurance_reason"], "ek-certificate-absent");
+  EXPECT_FALSE(start["facts"]["proved"].contains("manufacturer")) << "nobody vouches for any";
   EXPECT_FALSE(start["facts"]["proved"].contains("devid")) << "it is not proved yet";
   EXPECT_FALSE(start.contains("findings"));
   const json finish = asked(true);
   EXPECT_EQ(finish["request"]["stage"], "finish");
   EXPECT_EQ(finish["facts"]["proved"]["devid"],
             json({{"subject", "CN=a"}, {"serial", "01"}, {"issuer", "CN=ca"}}));
+}
+
+TEST_F(PolicyInputTest, SaysWhoMadeTheTpm) {
+  const json input = json::parse(
+      issuer::AdmissionInput(scene, {.id = SampleNodeId(9)},
+                             {.assurance = attest::Assurance::kHardware, .manufacturer = "INTC"}));
+  EXPECT_EQ(input["facts"]["proved"]["manufacturer"], "INTC");
 }
 
 TEST_F(PolicyInputTest, IsTheSameBytesForTheSameFacts) {
@@ -164,22 +172,13 @@ TEST_F(PolicyInputTest, StaysOneDocumentWhateverIsInItsTexts) {
   }
 }
 
-// What was refused speaks for nobody, whatever it stated.
-TEST_F(PolicyInputTest, HasTheFactsOfTheLastEvidenceOnlyWhereItWasAccepted) {
-  lodekey::verdict::v1::Verdict verdict;
-  auto& fact = *verdict.add_facts();
-  fact.set_name("boot-log");
-  fact.set_value("absent");
-  fact.set_grade("recorded");
-  verdict.set_outcome(lodekey::verdict::v1::Verdict::MESSAGE_REFUSED);
-  record.last_verdict = verdict.SerializeAsString();
+TEST_F(PolicyInputTest, HasTheFactsOfTheLastAcceptedEvidence) {
+  record.enrolment->facts.clear();
   EXPECT_FALSE(Asked()["facts"]["recorded"].contains("boot_log"));
-  verdict.set_outcome(lodekey::verdict::v1::Verdict::ACCEPTED);
-  record.last_verdict = verdict.SerializeAsString();
+  record.enrolment->facts = {
+      {.name = "boot-log", .value = "absent", .grade = attest::Grade::kRecorded},
+      {.name = "assurance", .value = "none", .grade = attest::Grade::kProved}};
   EXPECT_EQ(Asked()["facts"]["recorded"]["boot_log"], "absent");
-  fact.set_name("assurance");
-  fact.set_grade("proved");
-  record.last_verdict = verdict.SerializeAsString();
   EXPECT_EQ(Asked()["facts"]["proved"]["assurance"], "hardware") << "of the enrolment";
 }
 

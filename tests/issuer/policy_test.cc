@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto/digest.h"
+#include "issuer/decision_record.h"
 #include "issuer/policy_input.h"
 #include "tests/issuer/issuer_fixture.h"
 #include "tests/issuer/policy_fixture.h"
@@ -16,9 +17,6 @@ namespace {
 using issuer::LoadPolicy;
 using issuer::Policy;
 using issuer::PolicyPoint;
-
-constexpr std::array kPoints = {PolicyPoint::kAdmission, PolicyPoint::kStanding,
-                                PolicyPoint::kIssuance};
 
 std::string Loads(const issuer::PolicyBundle& bundle) {
   const auto loaded = LoadPolicy(1, bundle, EngineOptions());
@@ -58,7 +56,7 @@ TEST(LoadPolicy, SaysOfAPolicyThatAllowsAllByNameThatItDoes) {
 
 TEST(Policy, RulesWithWhatItWasAsked) {
   const Policy policy(Lazily(Always(kDenyAll), 7));
-  for (const PolicyPoint point : kPoints) {
+  for (const PolicyPoint point : issuer::kPolicyPoints) {
     const auto rulings =
         policy.Decide(point, std::vector<std::string>{R"({"a":1})", R"({"a":2})"}, At(5));
     ASSERT_EQ(rulings.size(), 2U);
@@ -88,6 +86,40 @@ TEST(Policy, DeniesWhereItFails) {
     EXPECT_TRUE(ruling.output().reasons.front().message_only) << "no standing is lost by it";
     EXPECT_FALSE(ruling.output().reasons.front().accept.empty());
   }
+}
+
+// Has more to do than it can.
+class BusyEngine final : public issuer::PolicyEngine {
+ public:
+  std::vector<Result<std::string>> Evaluate(std::string_view,
+                                            const std::vector<std::string>& inputs,
+                                            issuer::WorkerShare share) override {
+    shares.push_back(share);
+    return std::vector<Result<std::string>>(
+        inputs.size(),
+        Fail(Code::kUnavailable, "busy", {.name = std::string(issuer::kPolicyBusy)}));
+  }
+  Result<std::vector<issuer::PolicyTestResult>> Test() override { return {}; }
+
+  std::vector<issuer::WorkerShare> shares;
+};
+
+TEST(Policy, WhoFoundItBusyComesAgainAndIssuanceLeavesAWorkerToTheOthers) {
+  auto loaded = std::make_shared<issuer::LoadedPolicy>();
+  auto engine = std::make_unique<BusyEngine>();
+  const BusyEngine& asked = *engine;
+  loaded->engine = std::move(engine);
+  const Policy policy(std::move(loaded));
+  for (const PolicyPoint point : issuer::kPolicyPoints) {
+    const auto ruling = policy.Decide(point, "{}", At(0));
+    EXPECT_FALSE(ruling.allowed());
+    EXPECT_TRUE(ruling.output().reasons.at(0).message_only);
+    const Error error = issuer::RefusalError(ruling);
+    EXPECT_EQ(error.Name(), "policy-busy");
+    EXPECT_EQ(error.code, Code::kUnavailable);
+  }
+  EXPECT_EQ(asked.shares, (std::vector{issuer::WorkerShare::kAll, issuer::WorkerShare::kAll,
+                                       issuer::WorkerShare::kAllButOne}));
 }
 
 TEST(Policy, DeniesWhatIsTooLargeToBeAsked) {

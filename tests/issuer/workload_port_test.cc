@@ -249,7 +249,7 @@ TEST_F(WorkloadPortTest, AFullRequestIsTaken) {
   auto item = JwtItem(Put(EntryFor(host)));
   while (static_cast<size_t>(item.selectors_size()) < issuer::kMaxItemSelectors)
     *item.add_selectors() = item.selectors(0);
-  while (static_cast<size_t>(item.jwt().audiences_size()) < issuer::kMaxTokenAudiences)
+  while (static_cast<size_t>(item.jwt().audiences_size()) < attest::kMaxAudiences)
     item.mutable_jwt()->add_audiences("db");
   const auto answer =
       Issue(*Client(IdentityOf(host)), RequestOf(std::vector(issuer::kMaxIssueItems, item)));

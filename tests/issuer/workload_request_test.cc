@@ -111,13 +111,13 @@ TEST_F(WorkloadRequestTest, HasAudiencesWithinBounds) {
       for (const auto& audience : audiences) item.mutable_jwt()->add_audiences(audience);
     });
   };
-  EXPECT_EQ(with({"db", std::string(issuer::kMaxAudienceSize, 'x')}), "read");
+  EXPECT_EQ(with({"db", std::string(attest::kMaxAudienceSize, 'x')}), "read");
   EXPECT_EQ(with({}), "audience-invalid");
   EXPECT_EQ(with({"db", ""}), "audience-invalid");
-  EXPECT_EQ(with({std::string(issuer::kMaxAudienceSize + 1, 'x')}), "audience-invalid");
+  EXPECT_EQ(with({std::string(attest::kMaxAudienceSize + 1, 'x')}), "audience-invalid");
   EXPECT_EQ(with({"d\nb"}), "audience-invalid");
-  EXPECT_EQ(with(std::vector<std::string>(issuer::kMaxTokenAudiences, "db")), "read");
-  EXPECT_EQ(with(std::vector<std::string>(issuer::kMaxTokenAudiences + 1, "db")),
+  EXPECT_EQ(with(std::vector<std::string>(attest::kMaxAudiences, "db")), "read");
+  EXPECT_EQ(with(std::vector<std::string>(attest::kMaxAudiences + 1, "db")),
             "audience-invalid");
 }
 
@@ -128,15 +128,15 @@ TEST_F(WorkloadRequestTest, HasScopesThatAreScopeTokens) {
     });
   };
   std::vector<std::string> most;
-  for (size_t i = 0; i < issuer::kMaxTokenScopes; ++i) most.push_back("s" + std::to_string(i));
+  for (size_t i = 0; i < attest::kMaxScopes; ++i) most.push_back("s" + std::to_string(i));
   EXPECT_EQ(with({}), "read");
   EXPECT_EQ(with({"orders:read", "!#$%&'()*+,-./[]^_`{|}~"}), "read");
   EXPECT_EQ(with(most), "read");
   most.push_back("one more");
   EXPECT_EQ(with(most), "scope-invalid");
-  EXPECT_EQ(with({std::string(issuer::kMaxScopeSize, 'x')}), "read");
+  EXPECT_EQ(with({std::string(attest::kMaxScopeSize, 'x')}), "read");
   for (const std::string& bad :
-       {std::string(issuer::kMaxScopeSize + 1, 'x'), std::string(), std::string("a b"),
+       {std::string(attest::kMaxScopeSize + 1, 'x'), std::string(), std::string("a b"),
         std::string("a\"b"), std::string("a\\b"), std::string("a\nb"), std::string("gr\u00fcn")})
     EXPECT_EQ(with({bad}), "scope-invalid") << bad;
   EXPECT_EQ(with({"read", "write", "read"}), "scope-invalid") << "each once";
@@ -146,10 +146,11 @@ TEST_F(WorkloadRequestTest, HasATaskWithinBounds) {
   const auto with = [&](const std::string& task) {
     return Jwt([&](auto& item) { item.mutable_jwt()->set_task(task); });
   };
-  EXPECT_EQ(with("ticket 7, gr\u00fcn"), "read");
-  EXPECT_EQ(with(std::string(issuer::kMaxTaskSize, 'x')), "read");
-  EXPECT_EQ(with(std::string(issuer::kMaxTaskSize + 1, 'x')), "task-invalid");
+  EXPECT_EQ(with("ticket 7, \"green\""), "read");
+  EXPECT_EQ(with(std::string(attest::kMaxTaskSize, 'x')), "read");
+  EXPECT_EQ(with(std::string(attest::kMaxTaskSize + 1, 'x')), "task-invalid");
   EXPECT_EQ(with("two\nlines"), "task-invalid");
+  EXPECT_EQ(with("gr\u00fcn"), "task-invalid") << "as the agent reads it";
 }
 
 }  // namespace
